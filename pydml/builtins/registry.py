@@ -1,0 +1,290 @@
+"""What a builtin is: one declaration, from which everything else derives.
+
+    @builtin("cumsum(X: matrix) -> matrix", shape=same_as("X"))
+    def cumsum(X):
+        \"\"\"Running sum down each column.  X: (n, m).  Returns (n, m).  Same as SystemDS `cumsum`.\"\"\"
+        return np.cumsum(X, axis=0)
+
+    cumsum.case('cumsum(matrix("1 2 3 4", rows=2, cols=2))', "1 2 / 4 6")
+    cumsum.fails('cumsum("a")', "argument-type", "X must be a matrix")
+
+The function is the *meaning*: short, obviously right NumPy on dense matrices.  It gets run-time values (see
+`values.storage`): ndarray, Sparse, List, int, float, bool, str; a bracket list arrives as a tuple, an argument that was not
+given as its default (NULL is None).  A parameter called `index.return` in DML is `index_return` in Python.
+
+Operators are builtins named by their symbol ("+", "%*%", "unary -", "!"), indexing is "[]" and "[]=".
+
+Faster kernels, and kernels for other storages, are registered from `backends/` by `@kernel(name, *kinds)`; kinds are the
+storages of the matrix arguments in order.  A kernel that does not want a call returns NotImplemented, and the meaning
+runs.  Where no kernel fits, matrices are made dense and the meaning runs; `--stats` counts that.  Nobody imports a backend.
+
+Rules.  `shape=` gives the size of a matrix result: a rule from `shapes.py` or a function of the argument types, in the order
+of the parameters, that returns (rows, cols) with None for unknown; it raises DMLError "shape-mismatch" for a certain mistake.
+`infer=` is for the rest: it returns the whole Type (or a tuple of Types).  The same rule runs before the program starts, with
+what is known then, and before each call, unless the builtin declares `self_checking=True` because its meaning and all its
+kernels check their arguments themselves.
+
+`needs="context"` passes the execution context first (only builtins that print, read, write, draw random numbers, or stop);
+`needs="dtype"` passes the run's precision first (builtins that make matrices from scalars).  `effects` names what is
+visible outside: print, read, write, random, time, stop.  A builtin without effects may be folded, moved, shared or removed.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pydml.diagnostics import DMLError, fail
+from pydml.signature import Signature, suggest
+from pydml.types import ANY, ANY_FRAME, ANY_LIST, ANY_MATRIX, UNKNOWN_SCALAR, Type
+from pydml.types import BOOLEAN_SCALAR, DOUBLE_SCALAR, INT_SCALAR, STRING_SCALAR
+from pydml.values import kind_of, to_dense, type_of
+
+Rule = Callable[..., Any]
+
+_RESULT_TYPES = {
+    "matrix": ANY_MATRIX,
+    "frame": ANY_FRAME,
+    "list": ANY_LIST,
+    "int": INT_SCALAR,
+    "double": DOUBLE_SCALAR,
+    "boolean": BOOLEAN_SCALAR,
+    "string": STRING_SCALAR,
+    "scalar": UNKNOWN_SCALAR,
+    "number": UNKNOWN_SCALAR,
+    "any": ANY,
+}
+
+
+class ShapeRule:
+    """A reusable shape rule that names parameters; `resolve` binds the names to positions."""
+
+    def __init__(self, resolve: Callable[[Signature], Rule]):
+        self.resolve = resolve
+
+
+@dataclass(frozen=True)
+class Case:
+    """An expression and its expected value: `1 2 / 4 6` for a matrix, or the printed form of a scalar."""
+
+    expression: str
+    expected: str
+
+
+@dataclass(frozen=True)
+class Failure:
+    """An expression that must fail, the id of the diagnostic, and a part of its message."""
+
+    expression: str
+    id: str
+    message: str
+
+
+class Builtin:
+    """A native function or operator of DML.  Calling it runs it on values with all checks."""
+
+    def __init__(
+        self,
+        signature: str,
+        meaning: Callable[..., Any],
+        *,
+        shape: Rule | ShapeRule | None,
+        infer: Rule | None,
+        needs: str,
+        effects: Iterable[str],
+        aliases: Sequence[str],
+        storages: str,
+        self_checking: bool,
+        samples: Any,
+    ):
+        self.signature = Signature.parse(signature)
+        self.name = self.signature.name
+        self.aliases = tuple(aliases)
+        self.meaning = meaning
+        self.doc = (meaning.__doc__ or "").strip()
+        self.module = meaning.__module__
+        self.needs = needs
+        self.effects = frozenset(effects)
+        self.self_checking = self_checking
+        self.samples = samples
+        self.cases: list[Case] = []
+        self.failures: list[Failure] = []
+        self.kernels: dict[tuple[str, ...], Callable[..., Any]] = {}
+        if storages == "any":
+            self.kernels[("*",)] = meaning
+        self._shape = shape.resolve(self.signature) if isinstance(shape, ShapeRule) else shape
+        self._infer = infer
+        self._results = tuple(_RESULT_TYPES[t] for _, t in self.signature.results)
+        self._first = 1 if needs else 0
+        self._checked = not self_checking and (shape is not None or infer is not None)
+        self.fallbacks = 0  # calls that had to make a matrix dense
+
+    def __repr__(self) -> str:
+        return f"<builtin {self.signature}>"
+
+    # ---- declarations
+
+    def case(self, expression: str, expected: str) -> None:
+        """Declare that `expression` gives `expected`.  A generated test runs it."""
+        self.cases.append(Case(expression, expected))
+
+    def fails(self, expression: str, id: str, message: str = "") -> None:
+        """Declare that `expression` fails with diagnostic `id` and a message that contains `message`."""
+        self.failures.append(Failure(expression, id, message))
+
+    # ---- types
+
+    def infer(self, types: Sequence[Type]) -> tuple[Type, ...]:
+        """Types of the results for arguments of these types.  Raises DMLError for a certain mistake."""
+        self.signature.check_types(types)
+        return self.apply_rule(types)
+
+    def apply_rule(self, types: Sequence[Type]) -> tuple[Type, ...]:
+        if self._infer is not None:
+            result = self._infer(*types)
+            return result if type(result) is tuple else (result,)
+        if self._shape is not None:
+            rows, cols = self._shape(*types)
+            return (self._results[0]._replace(rows=rows, cols=cols), *self._results[1:])
+        return self._results
+
+    # ---- execution
+
+    def __call__(self, *args: Any) -> Any:
+        """Run with argument type checks: for arguments whose types were not known before the run."""
+        self.signature.check_types([type_of(a) for a in args[self._first :]])
+        return self.run(*args)
+
+    def run(self, *args: Any) -> Any:
+        """Run on arguments that are known to have the right types: size checks, dispatch by storage."""
+        if self._checked:
+            self.apply_rule([type_of(a) for a in args[self._first :]])
+        dense = True
+        for a in args:
+            if type(a) is not np.ndarray and kind_of(a) is not None:
+                dense = False
+                break
+        try:
+            if dense:
+                kernels = self.kernels
+                if kernels:
+                    kernel = kernels.get(("dense",) * sum(type(a) is np.ndarray for a in args)) or kernels.get(("*",))
+                    if kernel is not None:
+                        result = kernel(*args)
+                        if result is not NotImplemented:
+                            return result
+                return self.meaning(*args)
+            kinds = tuple(k for k in map(kind_of, args) if k is not None)
+            kernel = self.kernels.get(kinds) or self.kernels.get(("*",))
+            if kernel is not None:
+                result = kernel(*args)
+                if result is not NotImplemented:
+                    return result
+            self.fallbacks += 1
+            return self.meaning(*[a if kind_of(a) is None else to_dense(a) for a in args])
+        except MemoryError:
+            fail("memory", f"{self.name}: not enough memory for the result")
+
+
+class _Registry:
+    """All builtins by name; filled by importing the modules of `pydml.builtins` on first use."""
+
+    def __init__(self) -> None:
+        self._builtins: dict[str, Builtin] = {}
+        self._loaded = False
+        self._lock = threading.RLock()
+
+    def add(self, builtin: Builtin) -> None:
+        for name in (builtin.name, *builtin.aliases):
+            if name in self._builtins:
+                raise ValueError(f"builtin {name} is declared twice")
+            self._builtins[name] = builtin
+
+    def load(self) -> dict[str, Builtin]:
+        if not self._loaded:
+            with self._lock:
+                if not self._loaded:
+                    package = importlib.import_module("pydml.builtins")
+                    for info in sorted(pkgutil.iter_modules(package.__path__), key=lambda i: i.name):
+                        importlib.import_module(f"pydml.builtins.{info.name}")
+                    importlib.import_module("pydml.backends").load()
+                    self._loaded = True
+        return self._builtins
+
+
+_REGISTRY = _Registry()
+
+
+def builtin(
+    signature: str,
+    *,
+    shape: Rule | ShapeRule | None = None,
+    infer: Rule | None = None,
+    needs: str = "",
+    effects: Iterable[str] = (),
+    aliases: Sequence[str] = (),
+    storages: str = "dense",
+    self_checking: bool = False,
+    samples: Any = None,
+) -> Callable[[Callable[..., Any]], Builtin]:
+    """Declare a builtin; see the module's docstring.  storages="any": the meaning takes matrices of every storage."""
+
+    def declare(meaning: Callable[..., Any]) -> Builtin:
+        result = Builtin(
+            signature,
+            meaning,
+            shape=shape,
+            infer=infer,
+            needs=needs,
+            effects=effects,
+            aliases=aliases,
+            storages=storages,
+            self_checking=self_checking,
+            samples=samples,
+        )
+        _REGISTRY.add(result)
+        return result
+
+    return declare
+
+
+def kernel(name: str, *kinds: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Register a kernel of builtin `name` for matrix arguments of these storages, e.g. `@kernel("%*%", "sparse", "dense")`."""
+
+    def register(function: Callable[..., Any]) -> Callable[..., Any]:
+        _REGISTRY._builtins[name].kernels[tuple(kinds)] = function
+        return function
+
+    return register
+
+
+def lookup(name: str) -> Builtin | None:
+    """The builtin of that name or alias, or None."""
+    return _REGISTRY.load().get(name)
+
+
+def get(name: str) -> Builtin:
+    """The builtin of that name or alias.  Raises DMLError "undefined-function"."""
+    found = lookup(name)
+    if found is None:
+        fail("undefined-function", f"there is no builtin {name}", help=suggest(name, names()))
+    return found
+
+
+def names() -> list[str]:
+    """All names and aliases that can be called, sorted; operators are left out."""
+    return sorted(n for n in _REGISTRY.load() if n[0].isalpha() and " " not in n)
+
+
+def all_builtins() -> list[Builtin]:
+    """Every builtin once, operators too, sorted by name."""
+    return sorted(set(_REGISTRY.load().values()), key=lambda b: b.name)
+
+
+__all__ = ["Builtin", "Case", "DMLError", "Failure", "ShapeRule", "all_builtins", "builtin", "get", "kernel", "lookup", "names"]

@@ -1,0 +1,89 @@
+"""The execution context of one run: precision, output, random streams, functions for eval, statistics.
+
+Emitted functions get it as their first argument; builtins that declare `needs="context"` get it too.  One context belongs
+to one run; several runs of one program may go on in several threads, each with its own.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any, TextIO
+
+import numpy as np
+
+
+class RandomStreams:
+    """Seeds for the random builtins of one run.
+
+    An unseeded call takes the next seed of a stream that starts from the run's seed (drawn from the system if none was
+    given), so that `--seed` makes a run reproducible.  Generators are counter based (Philox): a value depends on the seed
+    and its position alone.
+    """
+
+    def __init__(self, seed: int | None = None):
+        self._sequence = np.random.SeedSequence(seed)
+        self._lock = threading.Lock()
+        self._count = 0
+
+    def next_seed(self) -> int:
+        """The next seed of the stream, 0 <= seed < 2**63."""
+        with self._lock:
+            self._count += 1
+            child = np.random.SeedSequence(self._sequence.entropy, spawn_key=(*self._sequence.spawn_key, self._count))
+        return int(child.generate_state(1, np.uint64)[0] >> np.uint64(1))
+
+    def resolve(self, seed: int | None) -> int:
+        """The seed of a call: the given one, or the next of the stream for None and -1."""
+        return self.next_seed() if seed is None or seed == -1 else seed & (2**64 - 1)
+
+    def generator(self, seed: int | None = None) -> np.random.Generator:
+        """A generator for one call with `seed` (None or -1: unseeded)."""
+        return np.random.Generator(np.random.Philox(key=self.resolve(seed)))
+
+    def fork(self, index: int) -> RandomStreams:
+        """Independent streams for iteration `index` of a parfor loop, the same for any number of threads."""
+        streams = RandomStreams.__new__(RandomStreams)
+        streams._sequence = np.random.SeedSequence(
+            self._sequence.entropy, spawn_key=(*self._sequence.spawn_key, 2**32 - 1, self._count, index)
+        )
+        streams._lock = threading.Lock()
+        streams._count = 0
+        return streams
+
+
+class Context:
+    """State of one run.
+
+    dtype: numpy.float64 or numpy.float32, the precision of new matrices.  out: where print writes.  random: RandomStreams.
+    functions: finds a DML function by name for eval.  deterministic: results must not depend on the number of threads.
+    """
+
+    def __init__(
+        self,
+        *,
+        dtype: Any = np.float64,
+        out: TextIO | None = None,
+        seed: int | None = None,
+        functions: Callable[[str], Any] | None = None,
+        statistics: Any = None,
+        warn: Callable[[str], None] | None = None,
+    ):
+        self.dtype = np.dtype(dtype).type
+        self.out = out
+        self.random = RandomStreams(seed)
+        self.functions = functions
+        self.statistics = statistics
+        self.warn = warn or (lambda message: print(message, file=sys.stderr))
+
+    def write(self, text: str) -> None:
+        """Write to the run's output."""
+        (self.out or sys.stdout).write(text)
+
+    def fork(self, index: int) -> Context:
+        """The context of iteration `index` of a parfor loop."""
+        child = Context.__new__(Context)
+        child.__dict__.update(self.__dict__)
+        child.random = self.random.fork(index)
+        return child

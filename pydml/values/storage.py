@@ -1,0 +1,114 @@
+"""Storages of matrices: how the cells of a DML matrix are held at run time.
+
+A dense matrix is a plain two-dimensional `numpy.ndarray` of float64 (float32 with `--precision single`); it may be a view
+and need not be contiguous.  A sparse matrix is a `Sparse`.  Scalars are Python int, float, bool and str.  All values are
+immutable to DML: nobody writes into an array that was handed to him, except where `execution` has proved that nobody
+else holds it.
+
+`kind_of(value)` names the storage; builtins have kernels per combination of kinds.  A new storage (device, blocked) is a
+class with `shape`, `dtype` and `to_dense()`, entered by `register_storage`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
+
+Dense = np.ndarray
+
+
+class Sparse:
+    """A sparse matrix in compressed-row form.  `csr`: scipy.sparse.csr_matrix with sorted, summed indices and no stored zeros required."""
+
+    __slots__ = ("csr",)
+
+    def __init__(self, csr: csr_matrix):
+        self.csr = csr
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.csr.shape
+
+    @property
+    def dtype(self) -> Any:
+        return self.csr.dtype
+
+    @property
+    def nnz(self) -> int:
+        return int(self.csr.nnz)
+
+    def to_dense(self) -> np.ndarray:
+        rows, cols = self.shape
+        check_dense_size(rows, cols, self.dtype.itemsize)
+        return self.csr.toarray()
+
+    def __repr__(self) -> str:
+        return f"Sparse({self.shape[0]} x {self.shape[1]}, nnz={self.nnz})"
+
+
+_STORAGES: dict[type, str] = {np.ndarray: "dense", Sparse: "sparse"}
+
+
+def register_storage(cls: type, kind: str) -> None:
+    """Make `cls` a matrix storage.  It needs `shape`, `dtype` and `to_dense()`."""
+    _STORAGES[cls] = kind
+
+
+def kind_of(value: object) -> str | None:
+    """"dense", "sparse", ... for a matrix; None for any other value."""
+    return _STORAGES.get(type(value))
+
+
+def is_matrix(value: object) -> bool:
+    return type(value) in _STORAGES
+
+
+def to_dense(value: Any) -> np.ndarray:
+    """The matrix as an array; a dense one is returned as it is."""
+    return value if type(value) is np.ndarray else value.to_dense()
+
+
+# A sparse form pays below this share of non-zeros (the turn point SystemDS uses); vectors of one column stay dense.
+SPARSITY_TURN_POINT = 0.4
+
+
+def compact(array: np.ndarray) -> Dense | Sparse:
+    """The array, or its sparse form where that is much smaller.  For results of reading and construction."""
+    rows, cols = array.shape
+    if cols > 1 and rows * cols >= 4096 and np.count_nonzero(array) < SPARSITY_TURN_POINT * rows * cols:
+        from scipy.sparse import csr_matrix
+
+        return Sparse(csr_matrix(array))
+    return array
+
+
+def check_dense_size(rows: int, cols: int, itemsize: int = 8) -> None:
+    """Raise DMLError "memory" where a dense matrix would be larger than the machine's memory."""
+    size = rows * cols * itemsize
+    if size > _memory_limit():
+        from pydml.diagnostics import fail
+
+        fail(
+            "memory",
+            f"a dense matrix of {rows} x {cols} would need {size / 2**30:.1f} GiB",
+            help="keep it sparse, or work on blocks of rows",
+        )
+
+
+def _memory_limit() -> int:
+    global _LIMIT
+    if _LIMIT == 0:
+        try:
+            import os
+
+            _LIMIT = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        except (ValueError, OSError, AttributeError):
+            _LIMIT = 1 << 62
+    return _LIMIT
+
+
+_LIMIT = 0
