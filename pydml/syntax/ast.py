@@ -26,11 +26,23 @@ class Statement(Node):
 # ---- expressions
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Literal(Expr):
-    """`12`, `1.5`, `TRUE`, `"text"`, and the reserved constants NaN, Inf, pi.  value: int, float, bool or str."""
+    """`12`, `1.5`, `TRUE`, `"text"`, and the reserved constants NaN, Inf, pi.  value: int, float, bool or str.
+
+    The sign of a number belongs to it: `-2` is Literal(-2), but `-2^2` is the negative of 2^2.  Literals are equal
+    if they are the same to DML: 1, 1.0 and TRUE are three, 0.0 and -0.0 are two, NaN is one.
+    """
 
     value: int | float | bool | str
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not Literal:
+            return NotImplemented
+        return type(self.value) is type(other.value) and repr(self.value) == repr(other.value)
+
+    def __hash__(self) -> int:
+        return hash((type(self.value), repr(self.value)))
 
 
 @dataclass(frozen=True)

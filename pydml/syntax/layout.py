@@ -1,0 +1,89 @@
+"""Decides what `[` and `<-` mean, between the lexer and the parser.
+
+A new line is white space in DML and `;` is optional, so that
+
+    x = a
+    [q, r] = qr(a)
+
+reads, token by token, like an index of `a`.  One token of lookahead, all that an LALR parser has, cannot tell the
+two apart.  `arrange` looks further: a `[` outside of parentheses whose `]` is followed by `=` opens a list of
+targets (terminal TARGETS) unless it indexes the variable that a statement assigns to, as in `A[1, 2] = 3`.
+Every other `[` after a variable is an index, also on the next line.  SystemDS reads all of these the same way.
+
+`<-` assigns after a target.  Elsewhere it is `<` and `-` if an operand follows without a blank: `if (x<-1)`.
+SystemDS rejects that; `x <- 1` with a blank is left to be reported.
+"""
+
+from __future__ import annotations
+
+from lark import Token
+
+# After one of these a name is an operand and cannot be the target of an assignment.
+_BEFORE_OPERAND = frozenset(
+    "ASSIGN ADD_ASSIGN COMPARE MATMULT REMAINDER OR AND NOT PLUS MINUS TIMES DIVIDE POWER AS IN".split()
+)
+_INTERESTING = frozenset(("LPAR", "RPAR", "LSQB", "RSQB", "LBRACE", "RBRACE", "ASSIGN"))
+
+
+def arrange(tokens: list[Token]) -> list[Token]:
+    """The tokens with lists of targets opened by TARGETS, and `<-` between operands split."""
+    result: list[Token] = []
+    outer: list[str] = [""]  # types of the tokens outside of parentheses and brackets
+    depth = 0
+    for position, token in enumerate(tokens):
+        kind = token.type
+        if kind in _INTERESTING:
+            if kind == "LSQB" and depth == 0 and _opens_targets(tokens, position, outer):
+                token.type = kind = "TARGETS"
+            if kind == "ASSIGN" and token == "<-" and not (depth == 0 and _after_target(outer)):
+                following = tokens[position + 1] if position + 1 < len(tokens) else None
+                if following is not None and following.start_pos == token.end_pos:
+                    less = Token("COMPARE", "<", token.start_pos, token.line, token.column)
+                    less.end_pos = token.start_pos + 1
+                    minus = Token("MINUS", "-", token.start_pos + 1, token.line, token.column + 1)
+                    minus.end_pos = token.end_pos
+                    result += (less, minus)
+                    if depth == 0:
+                        outer += ("COMPARE", "MINUS")
+                    continue
+            if kind in ("RPAR", "RSQB"):
+                depth = max(0, depth - 1)
+            elif kind in ("LBRACE", "RBRACE"):
+                depth = 0
+            if depth == 0:
+                outer.append(kind)
+            if kind in ("LPAR", "LSQB", "TARGETS"):
+                depth += 1
+        elif depth == 0:
+            outer.append(kind)
+        result.append(token)
+    return result
+
+
+def _opens_targets(tokens: list[Token], position: int, outer: list[str]) -> bool:
+    last = outer[-1]
+    if last in _BEFORE_OPERAND or (last == "NAME" and outer[-2] not in _BEFORE_OPERAND):
+        return False
+    depth = 0
+    for index in range(position, len(tokens)):
+        kind = tokens[index].type
+        if kind in ("LSQB", "LPAR"):
+            depth += 1
+        elif kind in ("RSQB", "RPAR"):
+            depth -= 1
+            if depth == 0:
+                return index + 1 < len(tokens) and tokens[index + 1].type == "ASSIGN"
+        elif kind in ("LBRACE", "RBRACE"):
+            return False
+    return False
+
+
+def _after_target(outer: list[str]) -> bool:
+    """Whether the tokens so far end with a target: `x`, `x[..]` or a list of targets."""
+    if outer[-1] == "NAME":
+        return outer[-2] not in _BEFORE_OPERAND
+    if outer[-1] == "RSQB":
+        if outer[-2] == "TARGETS":
+            return True
+        return len(outer) > 3 and outer[-3] == "NAME" and outer[-4] not in _BEFORE_OPERAND
+    return False
