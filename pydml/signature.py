@@ -216,7 +216,7 @@ def suggest(name: str, known: Any) -> str:
     return f"did you mean {close[0]}?" if close else ""
 
 
-_SIGNATURE = re.compile(r"(?P<name>\S+?)\((?P<params>.*)\)(?:\s*->\s*(?P<results>.*))?", re.S)
+_SIGNATURE = re.compile(r"(?P<name>[^(]+?)\((?P<params>.*)\)(?:\s*->\s*(?P<results>.*))?", re.S)
 
 
 def _split(text: str | None) -> list[str]:
