@@ -1,0 +1,207 @@
+"""Conversions between scalars, 1 x 1 matrices and lists: as.scalar, as.matrix, as.double, as.integer, as.logical, as.list."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pydml.builtins.registry import builtin
+from pydml.diagnostics import fail
+from pydml.types import (
+    ANY_MATRIX,
+    BOOLEAN_SCALAR,
+    DOUBLE_SCALAR,
+    FRAME,
+    INT_SCALAR,
+    LIST,
+    MATRIX,
+    SCALAR,
+    UNKNOWN_SCALAR,
+    Type,
+    matrix_type,
+)
+from pydml.values import List, is_matrix, to_dense, type_of
+from pydml.values.text import parse_double
+
+_HALF_ULP_OF_ONE = 2.0**-53
+
+
+def truncate(x: float) -> int:
+    """The int that SystemDS makes of a double: towards zero, limited to 64 bits, NaN -> 0.
+
+    SystemDS moves the value away from zero by 2^-53 first, so that the largest double below 1 gives 1.
+    """
+    if type(x) is int:
+        return x
+    if x != x:
+        return 0
+    if abs(x) < 2**52:
+        return int(x + _HALF_ULP_OF_ONE) if x >= 0 else int(x - _HALF_ULP_OF_ONE)
+    return int(min(max(x, -(2.0**63)), 2.0**63)) if abs(x) < 2**63 else (2**63 - 1 if x > 0 else -(2**63))
+
+
+def _number(function: str, text: str) -> float:
+    value = parse_double(text)
+    if value is None:
+        fail("value", f"{function}: {text!r} is not a number", help="doubles look like 1.5, 1e-3, NaN or Infinity")
+    return value
+
+
+def _scalar_size(function: str, X: Type) -> None:
+    if X.data in (MATRIX, FRAME) and (X.rows not in (1, None) or X.cols not in (1, None)):
+        fail(
+            "shape-mismatch",
+            f"{function}: the {X.data} must be 1 x 1, got {X.size_text()}",
+            help="select one cell first: as.scalar(X[i, j])",
+        )
+    if X.data == LIST and X.rows not in (1, None):
+        fail(
+            "shape-mismatch", f"{function}: the list must have one element, got {X.rows}", help="select it first: l[i]"
+        )
+
+
+def _as_scalar_type(X: Type) -> Type:
+    _scalar_size("as.scalar", X)
+    if X.data == MATRIX:
+        return DOUBLE_SCALAR
+    return X if X.data == SCALAR else UNKNOWN_SCALAR
+
+
+@builtin(
+    "as.scalar(X: matrix|frame|list|scalar) -> scalar", infer=_as_scalar_type, aliases=["castAsScalar"], storages="any"
+)
+def as_scalar(X):
+    """The value in a 1 x 1 matrix or frame, or in a list of one element.
+
+    A matrix gives a double, a frame the type of its column, a list the element as it is (from a 1 x 1 matrix: its cell).
+    A scalar is returned unchanged, which SystemDS rejects.  Any other size is an error.
+    """
+    if type(X) is np.ndarray:
+        return X.item()
+    if type(X) is List:
+        item = X.items[0]
+        if isinstance(item, (str, int, float)):
+            return item
+        _scalar_size("as.scalar", type_of(item))
+        return as_scalar.meaning(item)
+    if isinstance(X, (str, int, float)):
+        return X
+    if is_matrix(X):
+        return to_dense(X).item()
+    return X.to_scalar()
+
+
+as_scalar.case("as.scalar(matrix(7, rows=1, cols=1))", "7.0")
+as_scalar.case("as.scalar(list(7))", "7")
+as_scalar.case('as.scalar(list("a"))', "a")
+as_scalar.fails("as.scalar(matrix(7, rows=2, cols=1))", "shape-mismatch", "must be 1 x 1, got 2 x 1")
+as_scalar.fails("as.scalar(list(1, 2))", "shape-mismatch", "one element, got 2")
+
+
+def _as_matrix_type(X: Type) -> Type:
+    if X.data == SCALAR:
+        return matrix_type(1, 1)
+    return matrix_type(X.rows, X.cols) if X.data in (MATRIX, FRAME) else ANY_MATRIX
+
+
+@builtin("as.matrix(X: matrix|frame|list|scalar) -> matrix", infer=_as_matrix_type, needs="dtype", storages="any")
+def as_matrix(dtype, X):
+    """A matrix of the value.
+
+    A scalar gives 1 x 1 (TRUE is 1, text is read as a number); a frame its cells as numbers; a list of one matrix that
+    matrix; a list of n scalars n x 1.  Other lists are an error.  A matrix is returned unchanged, which SystemDS rejects;
+    SystemDS makes 0 of text.
+    """
+    if is_matrix(X):
+        return X
+    if isinstance(X, str):
+        X = _number("as.matrix", X)
+    if isinstance(X, (int, float)):
+        return np.full((1, 1), X, dtype)
+    if type(X) is not List:
+        return X.to_matrix(dtype)
+    if len(X) == 1 and not isinstance(X.items[0], (str, int, float, List)):
+        return as_matrix.meaning(dtype, X.items[0])
+    cells = []
+    for i, item in enumerate(X.items):
+        if isinstance(item, str):
+            item = _number("as.matrix", item)
+        if not isinstance(item, (int, float)):
+            fail("argument-type", f"as.matrix: element {i + 1} of the list is a {type_of(item)}, expected a number")
+        cells.append(item)
+    return np.array(cells, dtype).reshape(len(cells), 1)
+
+
+as_matrix.case("as.matrix(2.5)", "2.5")
+as_matrix.case("as.matrix(list(1, 2, TRUE))", "1 / 2 / 1")
+as_matrix.case('as.matrix(list(matrix("1 2", rows=1, cols=2)))', "1 2")
+as_matrix.fails(
+    "as.matrix(list(1, matrix(0, rows=1, cols=2)))", "argument-type", "element 2 of the list is a matrix 1 x 2"
+)
+as_matrix.fails('as.matrix("abc")', "value", "'abc' is not a number")
+
+
+def _as_double_type(x: Type) -> Type:
+    return DOUBLE_SCALAR
+
+
+@builtin("as.double(x: scalar) -> double", infer=_as_double_type, self_checking=True)
+def as_double(x):
+    """The scalar as a double: TRUE is 1.0; text is read as a number, and other text is an error.  As SystemDS `as.double`."""
+    return _number("as.double", x) if isinstance(x, str) else float(x)
+
+
+as_double.case("as.double(3)", "3.0")
+as_double.case('as.double("1e3")', "1000.0")
+as_double.case("as.double(TRUE)", "1.0")
+as_double.fails('as.double("1,5")', "value", "'1,5' is not a number")
+as_double.fails("as.double(matrix(1, rows=1, cols=1))", "argument-type", "x must be a scalar")
+
+
+@builtin("as.integer(x: scalar) -> int", infer=lambda x: INT_SCALAR, self_checking=True)
+def as_integer(x):
+    """The scalar as an int, truncated towards zero: -5.7 gives -5, "5.7" gives 5, NaN gives 0, TRUE gives 1.
+
+    Infinity gives the largest int.  As SystemDS `as.integer`.
+    """
+    if isinstance(x, str):
+        digits = x.strip()
+        if digits.lstrip("+-").isdecimal() and digits.isascii() and abs(int(digits)) < 2**63:
+            return int(digits)
+        x = _number("as.integer", x)
+    return truncate(x) if isinstance(x, float) else int(x)
+
+
+as_integer.case("as.integer(-5.7)", "-5")
+as_integer.case('as.integer("5.7")', "5")
+as_integer.case("as.integer(TRUE)", "1")
+as_integer.case("as.integer(1.0/0)", "9223372036854775807")
+as_integer.case("as.integer(2.99999999999999)", "2")
+as_integer.fails('as.integer("five")', "value", "'five' is not a number")
+as_integer.fails("as.integer(matrix(1, rows=1, cols=1))", "argument-type", "x must be a scalar")
+
+
+@builtin("as.logical(x: scalar) -> boolean", infer=lambda x: BOOLEAN_SCALAR, aliases=["as.boolean"], self_checking=True)
+def as_logical(x):
+    """The scalar as a boolean: a number other than 0 (also NaN) is TRUE; of all text only `true`, in any case, is.
+
+    As SystemDS `as.logical`.
+    """
+    return x.lower() == "true" if isinstance(x, str) else bool(x)
+
+
+as_logical.case("as.logical(0.5)", "TRUE")
+as_logical.case("as.logical(0.0/0.0)", "TRUE")
+as_logical.case('as.logical("True")', "TRUE")
+as_logical.case('as.boolean("T")', "FALSE")
+as_logical.fails("as.logical(matrix(1, rows=1, cols=1))", "argument-type", "x must be a scalar")
+
+
+@builtin("as.list(X: list) -> list", storages="any")
+def as_list(X):
+    """The list in a list of one element: as.list(l[i]).  A list of other elements is returned unchanged."""
+    return X.items[0] if len(X) == 1 and type(X.items[0]) is List else X
+
+
+as_list.case("length(as.list(list(list(1, 2, 3))))", "3")
+as_list.case("length(as.list(list(1, 2)))", "2")
+as_list.fails("as.list(3)", "argument-type", "X must be a list")
