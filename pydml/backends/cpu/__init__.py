@@ -1,0 +1,1 @@
+"""Kernels for the CPU: multithreaded convolution and pooling, and sparse matrices."""

@@ -1,0 +1,674 @@
+"""Programs to Python code: each DML function becomes a Python function.
+
+The tree is made of `ast` nodes whose positions are those of the DML text, and is compiled with the DML file's name, so
+that tracebacks, debuggers and profilers show DML lines.  An operation that was inlined from another place carries a
+column of at least `INLINED`, which stands for an entry in `Code.places`.
+
+Scalar arithmetic whose types are known becomes Python operators.  A temporary that is used once becomes part of the
+expression that uses it; a matrix that is not needed any more is released.
+"""
+
+from __future__ import annotations
+
+import ast
+import keyword
+import types
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydml.builtins.registry import Builtin
+from pydml.diagnostics import SourceFile, Span
+from pydml.ir.liveness import Liveness
+from pydml.ir.program import (
+    Call,
+    Const,
+    For,
+    Function,
+    If,
+    Op,
+    Operand,
+    Pack,
+    ParFor,
+    Program,
+    Var,
+    While,
+    assigned_in,
+    operands_of,
+    read_in,
+    variables_in,
+    walk,
+    writes,
+)
+from pydml.types import BOOLEAN, DOUBLE, INT, SCALAR, STRING, Type
+
+INLINED = 1 << 16
+
+_MIN, _MAX = -(2**63), 2**63 - 1
+
+
+@dataclass
+class Code:
+    """What emission yields: a tree per source file, and what its names mean.
+
+    modules: one Python module per DML file.  names: for each DML function key, the name of its Python function.
+    builtins: global name -> (builtin, how it is called).  places: of inlined operations.
+    """
+
+    modules: list[tuple[SourceFile, ast.Module]]
+    names: dict[str, str]
+    builtins: dict[str, tuple[Builtin, str]]
+    parfors: dict[str, ParFor]
+    places: list[tuple[Span, tuple[tuple[str, Span], ...]]] = field(default_factory=list)
+
+    def text(self) -> str:
+        """The Python text, as `--explain=python` prints it."""
+        return "\n\n".join(f"# {file.name}\n{ast.unparse(module)}" for file, module in self.modules) + "\n"
+
+    def compile(self) -> list[tuple[SourceFile, types.CodeType]]:
+        return [(file, compile(module, file.name, "exec")) for file, module in self.modules]
+
+
+def emit(program: Program) -> Code:
+    """The Python code of a program."""
+    code = Code([], {"": "_main"}, {}, {})
+    taken: set[str] = {"_main"}
+    for function in program.functions.values():
+        name = base = "f_" + "".join(c if c.isalnum() else "_" for c in function.name)
+        n = 1
+        while name in taken:
+            n += 1
+            name = f"{base}_{n}"
+        taken.add(name)
+        code.names[function.key] = name
+    by_file: dict[SourceFile, list[ast.stmt]] = {}
+    for function in program.all_functions():
+        emitter = _Emitter(program, function, code)
+        by_file.setdefault(function.file, []).extend(emitter.function_def())
+    for file, statements in by_file.items():
+        module = ast.Module(statements, [])
+        ast.fix_missing_locations(module)
+        code.modules.append((file, module))
+    return code
+
+
+def python_name(name: str) -> str:
+    """The Python name of a DML variable or temporary."""
+    if "%" in name:  # a temporary (%3) or a variable of an inlined function (x%3); DML names do not start with _
+        return "_" + name.replace("%", "_")
+    return name + "_kw" if keyword.iskeyword(name) else name
+
+
+# How an operator on scalars of known types is written.  Doubles: NumPy's rules of IEEE arithmetic hold for Python floats,
+# except that division by zero raises.
+_NUMERIC = (INT, DOUBLE)
+_COMPARISONS = {"==": ast.Eq, "!=": ast.NotEq, "<": ast.Lt, "<=": ast.LtE, ">": ast.Gt, ">=": ast.GtE}
+_DOUBLE_OPERATORS = {"+": ast.Add, "-": ast.Sub, "*": ast.Mult}
+_SCALAR_FUNCTIONS = {
+    ("-", INT): "int_sub",
+    ("+", INT): "int_add",
+    ("*", INT): "int_mul",
+    ("%%", INT): "int_mod",
+    ("%/%", INT): "int_idiv",
+    ("/", INT): "divide",
+    ("/", DOUBLE): "divide",
+    ("^", INT): "power",
+    ("^", DOUBLE): "power",
+    ("%%", DOUBLE): "mod",
+    ("%/%", DOUBLE): "idiv",
+}
+
+
+@dataclass
+class _Pending:
+    """A temporary's expression that waits for its only use."""
+
+    expression: ast.expr
+    reads: frozenset[str]
+    simple: bool  # cheap and without side effects or errors
+    op: Op | None
+
+
+class _Emitter:
+    def __init__(self, program: Program, function: Function, code: Code):
+        self.program = program
+        self.function = function
+        self.code = code
+        self.file = function.file
+        self.position: dict[str, int] = {}
+        self.out: list[ast.stmt] = []
+        self.extra: list[ast.stmt] = []  # functions of parfor bodies
+        self.pending: dict[str, _Pending] = {}
+        self.uses: dict[str, int] = {}
+        self.assignments: dict[str, int] = {}
+        self.shared: frozenset[str] = frozenset()  # result variables of the parfor around
+        if function.key:
+            live_out = {p.name for p in function.outputs}
+        else:
+            live_out = set(program.outputs)
+        self.live_out = live_out
+        self.liveness = Liveness(function.body, live_out)
+        self.count_uses(function.body)
+
+    def count_uses(self, body: list[Any]) -> None:
+        for statement in walk(body):
+            for name in writes(statement):
+                self.assignments[name] = self.assignments.get(name, 0) + 1
+            for operand in operands_of(statement):
+                for name in variables_in(operand):
+                    self.uses[name] = self.uses.get(name, 0) + 1
+
+    # ---- places
+
+    def place(self, span: Span, inlined: tuple[tuple[str, Span], ...] = ()) -> None:
+        """Set the position for the nodes that follow."""
+        if inlined or span.file is not self.file:
+            host = inlined[-1][1] if inlined else span
+            self.code.places.append((span, inlined))
+            column = INLINED + len(self.code.places) - 1
+            line = host.line
+            self.position = {"lineno": line, "col_offset": column, "end_lineno": line, "end_col_offset": column + 1}
+            return
+        line, column = span.file.line_and_column(span.start)
+        end_line, end_column = span.file.line_and_column(span.end)
+        self.position = {
+            "lineno": line,
+            "col_offset": column - 1,
+            "end_lineno": end_line,
+            "end_col_offset": end_column - 1,
+        }
+
+    def load(self, name: str) -> ast.expr:
+        return ast.Name(name, ast.Load(), **self.position)
+
+    def store(self, name: str) -> ast.expr:
+        return ast.Name(name, ast.Store(), **self.position)
+
+    def constant(self, value: Any) -> ast.expr:
+        if type(value) is float and (value != value or value in (float("inf"), float("-inf"))):
+            return self.load("_nan" if value != value else "_inf" if value > 0 else "_ninf")
+        return ast.Constant(value, **self.position)
+
+    def call_name(self, name: str, *args: ast.expr) -> ast.expr:
+        return ast.Call(self.load(name), list(args), [], **self.position)
+
+    def assign(self, name: str, value: ast.expr) -> None:
+        self.out.append(ast.Assign([self.store(python_name(name))], value, **self.position))
+
+    # ---- functions and blocks
+
+    def function_def(self) -> list[ast.stmt]:
+        f = self.function
+        self.place(f.span)
+        params = [python_name(p.name) for p in f.params]
+        body = self.block(f.body)
+        self.out = body
+        self.place(f.span)
+        if f.key:
+            outputs = [self.load(python_name(p.name)) for p in f.outputs]
+            if len(outputs) == 1:
+                result: ast.expr | None = outputs[0]
+            else:
+                result = ast.Tuple(outputs, ast.Load(), **self.position)
+            self.out.append(ast.Return(result, **self.position))
+        else:
+            names = tuple((n, python_name(n)) for n in self.program.outputs)
+            picked = self.call_name("_pick", self.call_name("_locals"), self.constant(names))
+            self.out.append(ast.Return(picked, **self.position))
+        definition = self.define(self.code.names[f.key], params, self.out)
+        return [*self.extra, definition]
+
+    def define(self, name: str, params: list[str], body: list[ast.stmt]) -> ast.FunctionDef:
+        arguments = ast.arguments(
+            posonlyargs=[],
+            args=[ast.arg("_ctx", **self.position), *(ast.arg(p, **self.position) for p in params)],
+            kwonlyargs=[],
+            kw_defaults=[],
+            defaults=[],
+        )
+        extra = {"type_params": []} if hasattr(ast, "TypeVar") else {}
+        return ast.FunctionDef(name, arguments, body or [ast.Pass(**self.position)], [], **extra, **self.position)
+
+    def block(self, block: list[Any]) -> list[ast.stmt]:
+        saved_out, saved_pending = self.out, self.pending
+        self.out, self.pending = [], {}
+        for statement in block:
+            self.statement(statement)
+        self.flush()
+        result = self.out
+        self.out, self.pending = saved_out, saved_pending
+        return result
+
+    def statement(self, s: Any) -> None:
+        if isinstance(s, Op):
+            self.op(s)
+        elif isinstance(s, Call):
+            self.dml_call(s)
+        elif isinstance(s, If):
+            self.if_(s)
+        elif isinstance(s, While):
+            self.while_(s)
+        elif isinstance(s, ParFor):
+            self.parfor(s)
+        else:
+            self.for_(s)
+
+    def flush(self, written: set[str] | None = None) -> None:
+        """Assign waiting temporaries: all, or those that read a variable that is about to be written."""
+        for name in list(self.pending):
+            p = self.pending[name]
+            if written is None or p.reads & written:
+                del self.pending[name]
+                target = ast.copy_location(ast.Name(python_name(name), ast.Store()), p.expression)
+                self.out.append(ast.copy_location(ast.Assign([target], p.expression), p.expression))
+
+    def release(self, s: Any, names: set[str]) -> None:
+        """Drop variables that nobody reads after statement `s`: matrices and lists may be large."""
+        live = self.liveness.after[s]
+        waiting = {n for p in self.pending.values() for n in p.reads}
+        dead = sorted(n for n in names if n not in live and n not in waiting and n in self.releasable)
+        for name in dead:
+            self.out.append(ast.Assign([self.store(python_name(name))], self.constant(None), **self.position))
+
+    @property
+    def releasable(self) -> set[str]:
+        names = self.__dict__.get("_releasable")
+        if names is None:
+            names = self.__dict__["_releasable"] = _large_variables(self.function)
+        return names
+
+    # ---- operands
+
+    def operand(self, operand: Operand) -> ast.expr:
+        if isinstance(operand, Const):
+            return self.constant(operand.value)
+        if isinstance(operand, Pack):
+            return ast.Tuple([self.operand(i) for i in operand.items], ast.Load(), **self.position)
+        waiting = self.pending.pop(operand.name, None)
+        if waiting is not None:
+            return waiting.expression
+        return self.load(python_name(operand.name))
+
+    def reads_of(self, args: tuple[Operand, ...]) -> frozenset[str]:
+        """Variables that an expression of these operands reads, those of waiting temporaries included."""
+        names: set[str] = set()
+        for a in args:
+            for name in variables_in(a):
+                names |= self.pending[name].reads if name in self.pending else {name}
+        return frozenset(names)
+
+    # ---- operations
+
+    def op(self, s: Op) -> None:
+        if s.builtin.name == "=" and s.args[0] == Var(s.outs[0]):
+            return
+        reads = self.reads_of(s.args)
+        effects = bool(s.builtin.effects)
+        if effects:  # keep the order of what is visible
+            used = {n for a in s.args for n in variables_in(a)}
+            for name in [n for n in self.pending if n not in used]:
+                self.flush_one(name)
+        self.place(s.span, s.inlined)
+        position = self.position
+        expression = self.expression(s)
+        self.position = position
+        outs = [o for o in s.outs if o]
+        if (
+            len(s.outs) == 1
+            and outs
+            and "%" in outs[0]
+            and self.uses.get(outs[0], 0) == 1
+            and self.assignments[outs[0]] == 1
+            and not effects
+            and outs[0] not in self.live_out
+        ):
+            self.pending[outs[0]] = _Pending(expression, reads, False, s)
+            return
+        self.flush(set(outs))
+        self.position = position
+        self.bind(s.outs, expression, single=len(s.builtin.signature.results) <= 1)
+        self.release(s, {n for a in s.args for n in variables_in(a)} | set(reads) | set(outs))
+
+    def flush_one(self, name: str) -> None:
+        p = self.pending.pop(name)
+        target = ast.copy_location(ast.Name(python_name(name), ast.Store()), p.expression)
+        self.out.append(ast.copy_location(ast.Assign([target], p.expression), p.expression))
+
+    def bind(self, outs: tuple[str, ...], value: ast.expr, single: bool) -> None:
+        if not any(outs):
+            self.out.append(ast.Expr(value, **self.position))
+        elif single:
+            self.assign(outs[0], value)
+        else:
+            targets = [self.store(python_name(o) if o else "_unused") for o in outs]
+            target = ast.Tuple(targets, ast.Store(), **self.position)
+            self.out.append(ast.Assign([target], value, **self.position))
+            if "" in outs:  # do not keep it alive
+                self.out.append(ast.Assign([self.store("_unused")], self.constant(None), **self.position))
+
+    def expression(self, s: Op) -> ast.expr:
+        name = s.builtin.name
+        if name == "=":
+            return self.operand(s.args[0])
+        if name == "exists":
+            return self.exists(s)
+        if s.arg_types:
+            scalar = self.scalar(s)
+            if scalar is not None:
+                return scalar
+        if name == "[]=" and s.in_place:
+            function = "_assign_shared" if s.outs[0] in self.shared else "_owned_assign"
+            return self.call_name(function, *[self.operand(a) for a in s.args])
+        if name == "as.scalar":
+            cell = self.cell(s)
+            if cell is not None:
+                return cell
+        return self.builtin_call(s)
+
+    def builtin_call(self, s: Op) -> ast.expr:
+        b = s.builtin
+        known = bool(s.arg_types) and all(t.data != "unknown" and not (t.data == SCALAR and t.value == "unknown") for t in s.arg_types)
+        mode = "run" if known or b.self_checking else "call"
+        if mode == "run" and b.self_checking and ("*",) in b.kernels and len(b.kernels) == 1:
+            mode = "meaning"
+        function = self.builtin_name(b, mode)
+        args = [self.operand(a) for a in s.args]
+        if b.needs == "context":
+            args.insert(0, self.load("_ctx"))
+        elif b.needs == "dtype":
+            args.insert(0, ast.Attribute(self.load("_ctx"), "dtype", ast.Load(), **self.position))
+        return ast.Call(self.load(function), args, [], **self.position)
+
+    def builtin_name(self, b: Builtin, mode: str) -> str:
+        text = _OPERATOR_NAMES.get(b.name) or "".join(c if c.isalnum() else "_" for c in b.name)
+        name = f"_b_{text}" + {"run": "", "call": "_checked", "meaning": "_direct"}[mode]
+        self.code.builtins[name] = (b, mode)
+        return name
+
+    def exists(self, s: Op) -> ast.expr:
+        assert isinstance(s.args[0], Var)
+        target = python_name(s.args[0].name)
+        test = ast.Compare(
+            ast.Call(
+                ast.Attribute(self.call_name("_locals"), "get", ast.Load(), **self.position),
+                [self.constant(target)],
+                [],
+                **self.position,
+            ),
+            [ast.IsNot()],
+            [self.constant(None)],
+            **self.position,
+        )
+        return test
+
+    def cell(self, s: Op) -> ast.expr | None:
+        """`as.scalar(X[i, j])` without the 1 x 1 matrix between."""
+        argument = s.args[0]
+        if not isinstance(argument, Var) or argument.name not in self.pending:
+            return None
+        index = self.pending[argument.name].op
+        if index is None or index.builtin.name != "[]" or not index.arg_types or not index.arg_types[0].is_matrix:
+            return None
+        _, rl, ru, cl, cu = index.args
+        if rl != ru or cl != cu or Const(None) in (rl, cl):
+            return None
+        expression = self.pending.pop(argument.name).expression
+        assert isinstance(expression, ast.Call)
+        matrix, i, _, j, _ = expression.args
+        position = self.position
+        self.place(index.span, index.inlined)
+        result = self.call_name("_cell", matrix, i, j)
+        self.position = position
+        return result
+
+    # ---- scalar arithmetic
+
+    def scalar(self, s: Op) -> ast.expr | None:
+        """Python operators for scalars whose types are known."""
+        name, types_ = s.builtin.name, s.arg_types
+        if any(t.data != SCALAR for t in types_):
+            return None
+        values = tuple(t.value for t in types_)
+        if len(values) == 1:
+            return self.unary(name, values[0], s)
+        if len(values) != 2:
+            return None
+        a, b = values
+        if a in _NUMERIC and b in _NUMERIC:
+            return self.numeric(name, DOUBLE if DOUBLE in (a, b) else INT, s)
+        if name in ("&", "|") and a == b == BOOLEAN:
+            operator: ast.operator = ast.BitAnd() if name == "&" else ast.BitOr()
+            left, right = self.operands(s)
+            return ast.BinOp(left, operator, right, **self.position)
+        if name == "+" and STRING in (a, b):
+            left, right = self.operands(s)
+            if a == b:
+                return ast.BinOp(left, ast.Add(), right, **self.position)
+            return self.call_name("_concat", left, right)
+        if name in ("==", "!=") and a == b and a in (STRING, BOOLEAN):
+            left, right = self.operands(s)
+            return ast.Compare(left, [_COMPARISONS[name]()], [right], **self.position)
+        return None
+
+    def operands(self, s: Op) -> list[ast.expr]:
+        position = self.position
+        result = [self.operand(a) for a in s.args]
+        self.position = position
+        return result
+
+    def unary(self, name: str, value: str, s: Op) -> ast.expr | None:
+        if name == "!" and value == BOOLEAN:
+            return ast.UnaryOp(ast.Not(), *self.operands(s), **self.position)
+        if name == "unary -" and value == DOUBLE:
+            return ast.UnaryOp(ast.USub(), *self.operands(s), **self.position)
+        if name == "unary -" and value == INT:
+            return self.call_name("_int_neg", *self.operands(s))
+        return None
+
+    def numeric(self, name: str, kind: str, s: Op) -> ast.expr | None:
+        if name in _COMPARISONS:
+            left, right = self.operands(s)
+            return ast.Compare(left, [_COMPARISONS[name]()], [right], **self.position)
+        if kind == DOUBLE and name in _DOUBLE_OPERATORS:
+            left, right = self.operands(s)
+            return ast.BinOp(left, _DOUBLE_OPERATORS[name](), right, **self.position)
+        right_const = s.arg_types[1].const
+        if kind == DOUBLE and name == "/" and right_const not in (None, 0):
+            left, right = self.operands(s)
+            return ast.BinOp(left, ast.Div(), right, **self.position)
+        if kind == INT and name in ("+", "-"):
+            left, right = self.operands(s)
+            operator: ast.operator = ast.Add() if name == "+" else ast.Sub()
+            return self.wrapped(ast.BinOp(left, operator, right, **self.position))
+        if kind == INT and name in ("%%", "%/%") and isinstance(right_const, int) and right_const > 0:
+            left, right = self.operands(s)
+            if isinstance(left, ast.Name):  # truncation toward zero is floor division for left operands >= 0
+                operator = ast.Mod() if name == "%%" else ast.FloorDiv()
+                direct = ast.BinOp(left, operator, right, **self.position)
+                test = ast.Compare(left, [ast.GtE()], [self.constant(0)], **self.position)
+                slow = self.call_name("_" + _SCALAR_FUNCTIONS[name, INT], left, right)
+                return ast.IfExp(test, direct, slow, **self.position)
+            return self.call_name("_" + _SCALAR_FUNCTIONS[name, INT], left, right)
+        function = _SCALAR_FUNCTIONS.get((name, kind))
+        if function is None:
+            return None
+        return self.call_name("_" + function, *self.operands(s))
+
+    def wrapped(self, sum_: ast.expr) -> ast.expr:
+        """An int sum, wrapped to 64 bits where it leaves them: `s if MIN <= (s := a + b) <= MAX else _wrap(s)`."""
+        named = ast.NamedExpr(self.store("_i"), sum_, **self.position)
+        test = ast.Compare(
+            self.constant(_MIN), [ast.LtE(), ast.LtE()], [named, self.constant(_MAX)], **self.position
+        )
+        return ast.IfExp(test, self.load("_i"), self.call_name("_wrap", self.load("_i")), **self.position)
+
+    # ---- calls of DML functions
+
+    def dml_call(self, s: Call) -> None:
+        used = {n for a in s.args for n in variables_in(a)}
+        for name in [n for n in self.pending if n not in used]:
+            self.flush_one(name)
+        used |= self.reads_of(s.args)
+        self.place(s.span, s.inlined)
+        position = self.position
+        args = [self.operand(a) for a in s.args]
+        self.position = position
+        call = self.call_name(self.code.names[s.function], self.load("_ctx"), *args)
+        self.flush({o for o in s.outs if o})
+        function = self.program.functions[s.function]
+        if len(function.outputs) == 1 and s.outs and s.outs[0]:
+            self.assign(s.outs[0], call)
+        elif not any(s.outs):
+            self.out.append(ast.Expr(call, **self.position))
+        else:
+            self.bind(s.outs, call, single=False)
+        self.release(s, used | {o for o in s.outs if o})
+
+    # ---- control flow
+
+    def condition(self, operand: Operand, type: Type) -> ast.expr:
+        expression = self.operand(operand)
+        if type.data == SCALAR and type.value in (BOOLEAN, INT, DOUBLE):
+            return expression
+        return self.call_name("_truth", expression)
+
+    def if_(self, s: If) -> None:
+        used = set(variables_in(s.condition))
+        for name in [n for n in self.pending if n not in used]:
+            self.flush_one(name)
+        self.place(s.span)
+        test = self.condition(s.condition, s.condition_type)
+        position = self.position
+        touched = _mentioned([s])
+        then, orelse = self.block(s.then), self.block(s.orelse)
+        self.position = position
+        self.out.append(ast.If(test, then or [ast.Pass(**position)], orelse, **position))
+        self.release(s, touched)
+
+    def while_(self, s: While) -> None:
+        self.flush()
+        saved, self.out = self.out, []
+        for statement in s.test:
+            self.statement(statement)
+        used = set(variables_in(s.condition))
+        for name in [n for n in self.pending if n not in used]:
+            self.flush_one(name)
+        self.place(s.span)
+        test = self.condition(s.condition, s.condition_type)
+        before, self.out = self.out, saved
+        position = self.position
+        body = self.block(s.body)
+        self.position = position
+        if before:
+            stop = ast.If(
+                ast.UnaryOp(ast.Not(), test, **position), [ast.Break(**position)], [], **position
+            )
+            loop = ast.While(self.constant(True), [*before, stop, *body], [], **position)
+        else:
+            loop = ast.While(test, body or [ast.Pass(**position)], [], **position)
+        self.out.append(loop)
+        self.release(s, _mentioned([s]))
+
+    def iterations(self, s: For | ParFor) -> ast.expr:
+        bounds = [s.start, s.stop] + ([s.step] if s.step is not None else [])
+        used = {n for o in bounds for n in variables_in(o)}
+        for name in [n for n in self.pending if n not in used]:
+            self.flush_one(name)
+        self.place(s.span)
+        position = self.position
+        args = [self.operand(o) for o in bounds]
+        self.position = position
+        return self.call_name("_loop_range", *args)
+
+    def for_(self, s: For) -> None:
+        iterations = self.iterations(s)
+        position = self.position
+        body = self.block(s.body)
+        self.position = position
+        target = self.store(python_name(s.variable))
+        self.out.append(ast.For(target, iterations, body or [ast.Pass(**position)], [], **position))
+        self.release(s, _mentioned([s]))
+
+    def parfor(self, s: ParFor) -> None:
+        """The body becomes a function of the iteration variable and of the variables it needs."""
+        iterations = self.iterations(s)
+        for o in s.options.values():
+            for name in variables_in(o):
+                if name in self.pending:
+                    self.flush_one(name)
+        self.flush()
+        self.place(s.span)
+        position = self.position
+        live = set(self.liveness.before_block[id(s.body)])
+        results = sorted(s.results)
+        inputs = sorted((live | set(results)) - {s.variable})
+        name = f"_parfor_{len(self.code.parfors) + 1}"
+        self.code.parfors[name] = s
+        outer, self.shared = self.shared, frozenset(results)
+        outer_live_out, self.live_out = self.live_out, set(results)
+        body = self.block(s.body)
+        self.shared, self.live_out = outer, outer_live_out
+        self.position = position
+        returned = ast.Tuple([self.load(python_name(r)) for r in results], ast.Load(), **position)
+        body.append(ast.Return(returned, **position))
+        params = [python_name(s.variable), *(python_name(i) for i in inputs)]
+        self.extra.append(self.define(name, params, body))
+        options = ast.Dict(
+            [self.constant(k) for k in s.options], [self.operand(o) for o in s.options.values()], **position
+        )
+        call = self.call_name(
+            "_run_parfor",
+            self.load("_ctx"),
+            self.load(name),
+            self.constant(name),
+            iterations,
+            options,
+            ast.Tuple([self.load(python_name(i)) for i in inputs], ast.Load(), **position),
+            self.constant(tuple(inputs)),
+        )
+        if results:
+            target = ast.Tuple([self.store(python_name(r)) for r in results], ast.Store(), **position)
+            self.out.append(ast.Assign([target], call, **position))
+        else:
+            self.out.append(ast.Expr(call, **position))
+        self.release(s, _mentioned([s]) - {s.variable} - (assigned_in(s.body) - set(inputs)))
+
+
+_OPERATOR_NAMES = {
+    "+": "add",
+    "-": "subtract",
+    "*": "multiply",
+    "/": "divide",
+    "^": "power",
+    "%%": "modulo",
+    "%/%": "integer_divide",
+    "%*%": "matmul",
+    "==": "equal",
+    "!=": "not_equal",
+    "<": "less",
+    "<=": "less_equal",
+    ">": "greater",
+    ">=": "greater_equal",
+    "&": "and",
+    "|": "or",
+    "!": "not",
+    "unary -": "negative",
+    "[]": "index",
+    "[]=": "assign",
+    "=": "copy",
+}
+
+
+def _mentioned(block: list[Any]) -> set[str]:
+    return read_in(block) | assigned_in(block)
+
+
+def _large_variables(function: Function) -> set[str]:
+    """Variables that may hold something else than a scalar."""
+    large = {p.name for p in function.params if p.type.data != SCALAR}
+    for s in walk(function.body):
+        if isinstance(s, (Op, Call)):
+            types_ = s.out_types or (Type(),) * len(s.outs)
+            for name, type_ in zip(s.outs, types_, strict=False):
+                if name and type_.data != SCALAR:
+                    large.add(name)
+    return large

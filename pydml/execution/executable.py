@@ -1,0 +1,247 @@
+"""From a DML text to something that runs: the whole pipeline, and its result.
+
+    executable = compile_program(source, params={}, inputs={"X": type}, outputs=["y"])
+    values = executable.run(Context(), {"X": array})
+"""
+
+from __future__ import annotations
+
+import builtins as python_builtins
+import math
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pydml.builtins.registry import Builtin
+from pydml.diagnostics import DMLError, SourceFile, fail
+from pydml.execution import emit as emission
+from pydml.execution import runtime
+from pydml.execution.context import Context
+from pydml.execution.traceback import Places, place_error
+from pydml.ir import imports as importing
+from pydml.ir.build import build, default_key
+from pydml.ir.passes import optimize
+from pydml.ir.program import Program
+from pydml.ir.text import program_text
+from pydml.signature import REQUIRED, Parameter, Signature, suggest
+from pydml.types import Type
+from pydml.values import arithmetic
+
+STAGES = ("syntax", "ir", "types", "program", "python")
+
+
+@dataclass
+class FunctionInfo:
+    """A DML function as Python sees it.
+
+    signature: parameters (with `required` ones first or not, as written) and results.  doc: its comment.
+    call(context, positional, named) -> tuple of results.
+    """
+
+    name: str
+    signature: Signature
+    doc: str
+    call: Callable[[Context, Sequence[Any], Sequence[tuple[str, Any]]], tuple[Any, ...]]
+
+
+@dataclass
+class Executable:
+    """A compiled program.  It may run many times, also in several threads at once, each run with its own Context."""
+
+    program: Program
+    code: emission.Code
+    stages: dict[str, str]
+    functions: dict[str, FunctionInfo]
+    used_params: set[str]
+    doc: str = ""
+    places: Places = field(default_factory=Places)
+    _namespaces: dict[bool, dict[str, Any]] = field(default_factory=dict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def run(self, context: Context, inputs: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Run the script; the values of its outputs.  Raises DMLError with places and the DML call stack."""
+        inputs = inputs or {}
+        args = [inputs[p.name] for p in self.program.main.params]
+        return self.invoke(context, "", args)
+
+    def invoke(self, context: Context, key: str, args: Sequence[Any]) -> Any:
+        """Call the Python function of DML function `key` ("" for the script)."""
+        namespace = self.namespace(context)
+        function = namespace[self.code.names[key]]
+        if context.functions is None:
+            context.functions = lambda name: self.find_function(name).call
+        try:
+            with np.errstate(all="ignore"):
+                return function(context, *args)
+        except DMLError as error:
+            raise place_error(error, self.places) from error
+        except Exception as error:
+            raise place_error(error, self.places) from error
+
+    def find_function(self, name: str) -> FunctionInfo:
+        found = self.functions.get(name)
+        if found is None:
+            fail(
+                "undefined-function",
+                f"eval: there is no function {name}",
+                help=suggest(name, self.functions) or "native builtins cannot be called by eval; wrap it in a function",
+            )
+        return found
+
+    def namespace(self, context: Context) -> dict[str, Any]:
+        """The global names of the emitted code; with statistics, builtins are wrapped."""
+        counted = context.statistics is not None
+        if counted:
+            return self._make_namespace(context.statistics)
+        namespace = self._namespaces.get(False)
+        if namespace is None:
+            with self._lock:
+                namespace = self._namespaces.get(False) or self._make_namespace(None)
+                self._namespaces[False] = namespace
+        return namespace
+
+    def _make_namespace(self, statistics: Any) -> dict[str, Any]:
+        from pydml.builtins.indexing import assign_in_place, cell
+        from pydml.execution.parfor import ParforRunner
+
+        runtime.initialize()
+        namespace: dict[str, Any] = {
+            "_nan": math.nan,
+            "_inf": math.inf,
+            "_ninf": -math.inf,
+            "_pick": runtime.pick,
+            "_locals": python_builtins.locals,
+            "_loop_range": runtime.loop_range,
+            "_truth": runtime.truth,
+            "_owned_assign": runtime.owned_assign,
+            "_assign_shared": assign_in_place,
+            "_cell": cell,
+            "_run_parfor": ParforRunner(self.code.parfors),
+        }
+        for name in ("int_add", "int_sub", "int_mul", "int_mod", "int_idiv", "int_neg", "divide", "power", "mod", "idiv", "concat"):
+            namespace["_" + name] = getattr(arithmetic, name)
+        namespace["_wrap"] = lambda value: arithmetic.int_add(value, 0)
+        for name, (builtin, mode) in self.code.builtins.items():
+            function: Any = {"run": builtin.run, "call": builtin, "meaning": builtin.meaning}[mode]
+            namespace[name] = function if statistics is None else statistics.wrap(builtin.name, function)
+        for file, compiled in self._compiled():
+            _remember_source(file)
+            exec(compiled, namespace)
+            self.places.add(file, compiled)
+        return namespace
+
+    def _compiled(self) -> Any:
+        cached = self.__dict__.get("_code_objects")
+        if cached is None:
+            cached = self.__dict__["_code_objects"] = self.code.compile()
+        return cached
+
+    def explain(self, stage: str) -> str:
+        """The program at a stage: syntax, ir, types, program (after all passes), or python."""
+        if stage == "python":
+            return self.code.text()
+        return self.stages[stage]
+
+
+def compile_program(
+    source: SourceFile,
+    *,
+    params: Mapping[str, Any] | None = None,
+    inputs: Mapping[str, Type] | None = None,
+    outputs: Sequence[str] | None = None,
+    search: Sequence[Path | str] = (),
+    explain: bool = False,
+    library: bool = False,
+    optimized: bool = True,
+) -> Executable:
+    """Compile a script.
+
+    params: values of `$name`.  inputs: variables that have a value before the script starts, with their types.
+    outputs: variables that the caller wants; None: all that the script assigns.  search: folders for source(), in order.
+    explain: keep the texts of the stages.  library: functions are kept and callable even if the script does not call them.
+    Raises DMLError.
+    """
+    stages: dict[str, str] = {}
+    used: set[str] = set()
+    loaded = importing.load(source, search)
+    if explain:
+        from pydml.syntax import unparse
+
+        stages["syntax"] = unparse(loaded.modules[importing.MAIN])
+    program = build(loaded, params or {}, inputs or {}, None if outputs is None else tuple(outputs), used)
+    if explain:
+        stages["ir"] = program_text(program, types=False)
+    on_types = (lambda p: stages.__setitem__("types", program_text(p))) if explain else None
+    optimize(program, library=library, on_types=on_types, optimized=optimized)
+    if explain:
+        stages["program"] = program_text(program)
+    code = emission.emit(program)
+    executable = Executable(program, code, stages, {}, used, doc=loaded.modules[importing.MAIN].doc)
+    executable.places.inlined = code.places
+    executable.places.names = {python: (program.functions[k].name if k else "") for k, python in code.names.items()}
+    for name, key in program.eval_functions.items():
+        if key in program.functions:
+            executable.functions[name] = _function_info(executable, key)
+    return executable
+
+
+def _function_info(executable: Executable, key: str) -> FunctionInfo:
+    from pydml.builtins.variables import as_parameter
+    from pydml.syntax import ast, unparse_expr
+
+    function = executable.program.functions[key]
+
+    def type_word(type: Type) -> str:
+        if type.data == "scalar":
+            return type.value if type.value != "unknown" else "scalar"
+        return type.data if type.data != "unknown" else "any"
+
+    class _Default:
+        """A default: a value if it is a literal, else the text of its expression."""
+
+        def __init__(self, expression: Any):
+            self.expression = expression
+
+        def __repr__(self) -> str:
+            return unparse_expr(self.expression)
+
+    def default_of(p: Any) -> Any:
+        if p.default is None:
+            return REQUIRED
+        return p.default.value if isinstance(p.default, ast.Literal) else _Default(p.default)
+
+    signature = Signature(
+        function.name,
+        tuple(Parameter(p.name, (type_word(p.type),), default_of(p)) for p in function.params),
+        tuple((p.name, type_word(p.type)) for p in function.outputs),
+    )
+
+    def call(context: Context, positional: Sequence[Any], named: Sequence[tuple[str, Any]]) -> tuple[Any, ...]:
+        span = function.span
+        bound = signature.bind(positional, [(n, v, span) for n, v in named], span, lambda v: v)
+        args = []
+        for p, value in zip(function.params, bound, strict=True):
+            if isinstance(value, _Default):
+                value = executable.invoke(context, default_key(key, p.name), [])
+            elif p.type.data != "unknown":
+                value = as_parameter.meaning(value, p.type.data, p.type.value, function.name, p.name)
+            args.append(value)
+        result = executable.invoke(context, key, args)
+        return (result,) if len(function.outputs) == 1 else tuple(result)
+
+    return FunctionInfo(function.name, signature, function.doc, call)
+
+
+def _remember_source(file: SourceFile) -> None:
+    """Let Python's own tracebacks show lines of DML texts that are not files."""
+    if file.name.startswith("<"):
+        import linecache
+
+        linecache.cache[file.name] = (len(file.text), None, file.text.splitlines(True), file.name)
+
+
+__all__ = ["STAGES", "Executable", "FunctionInfo", "compile_program"]

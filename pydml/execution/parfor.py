@@ -1,0 +1,119 @@
+"""Running parfor loops: iterations on threads, results merged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from pydml.diagnostics import fail
+from pydml.execution.context import Context
+from pydml.ir.program import ParFor
+from pydml.values import List, Sparse, arithmetic
+
+
+class ParforRunner:
+    """Runs the parfor loops of a program.
+
+    Each iteration gets its own random streams, so that results do not depend on the number of threads or on which thread
+    ran which iteration.  Matrices that iterations update by cells are copied once; as the iterations write different
+    cells, all write into that copy.  Sums (`+=`) are added in the order of iterations.
+    """
+
+    def __init__(self, loops: dict[str, ParFor]):
+        self.loops = loops
+
+    def __call__(
+        self,
+        context: Context,
+        body: Callable[..., tuple[Any, ...]],
+        name: str,
+        iterations: range,
+        options: dict[str, Any],
+        inputs: tuple[Any, ...],
+        names: tuple[str, ...],
+    ) -> tuple[Any, ...]:
+        loop = self.loops[name]
+        results = sorted(loop.results)
+        position = {n: i for i, n in enumerate(names)}
+        values = list(inputs)
+        for r in results:
+            value = values[position[r]]
+            if loop.results[r] == "cells":
+                if type(value) is Sparse:
+                    value = value.to_dense()
+                elif type(value) is np.ndarray:
+                    value = np.array(value, order="C")
+            else:
+                value = _zero_like(value)
+            values[position[r]] = value
+        if not iterations:
+            return tuple(inputs[position[r]] for r in results)
+
+        def iterate(index: int) -> tuple[Any, ...]:
+            with np.errstate(all="ignore"):
+                return body(context.fork(index), iterations[index], *values)
+
+        outcomes = self.run_all(iterate, len(iterations), _workers(options))
+        return tuple(
+            self.merge(loop.results[r], inputs[position[r]], values[position[r]], [o[k] for o in outcomes])
+            for k, r in enumerate(results)
+        )
+
+    def run_all(self, iterate: Callable[[int], Any], count: int, workers: int) -> list[Any]:
+        if workers == 1 or count == 1:
+            return [iterate(i) for i in range(count)]
+        from pydml.backends.cpu.threads import run_tasks
+
+        outcomes = run_tasks(iterate, count, workers)
+        errors = [o for o in outcomes if isinstance(o, BaseException)]
+        if errors:  # the first in the order of iterations, whichever came first
+            raise errors[0]
+        return outcomes
+
+    def merge(self, kind: str, before: Any, shared: Any, outcomes: list[Any]) -> Any:
+        if kind == "sum":
+            result = before
+            for part in outcomes:
+                result = result + part if type(result) is not Sparse and type(part) is not Sparse else _add(result, part)
+            return result
+        if isinstance(shared, np.ndarray):
+            return shared
+        if type(shared) is List:
+            items = list(before.items)
+            for outcome in outcomes:
+                for i, item in enumerate(outcome.items):
+                    if item is not before.items[i]:
+                        items[i] = item
+            return List(items, before.names)
+        return outcomes[-1]
+
+
+def _zero_like(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        return np.zeros(value.shape, value.dtype)
+    if type(value) is Sparse:
+        return Sparse(value.csr * 0)
+    return 0.0 if isinstance(value, float) else 0
+
+
+def _add(a: Any, b: Any) -> Any:
+    from pydml.builtins import registry
+
+    return registry.get("+").run(a, b)
+
+
+def _workers(options: dict[str, Any]) -> int:
+    from pydml.backends.cpu.threads import thread_count
+
+    wanted = options.get("par")
+    budget = thread_count()
+    if wanted is None:
+        return budget
+    number = arithmetic.to_int(wanted)
+    if number < 1:
+        fail("value", f"parfor: par must be at least 1, got {number}")
+    return min(number, budget)
+
+

@@ -1,0 +1,104 @@
+"""Functions that emitted code calls besides builtins: loop ranges, ownership, predicates."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import numpy as np
+
+from pydml.builtins.indexing import assign_in_place
+from pydml.diagnostics import fail
+from pydml.signature import article
+from pydml.types import UNKNOWN
+from pydml.values import arithmetic, type_of
+
+_getrefcount = sys.getrefcount
+
+
+def loop_range(start: Any, stop: Any, step: Any = None) -> range:
+    """The iterations of a for loop: inclusive bounds, truncated to ints; counts down by itself where start > stop.
+
+    An increment of 0 or of the wrong sign gives no iteration.
+    """
+    first, last = _bound(start), _bound(stop)
+    if step is None:
+        return range(first, last + 1) if first <= last else range(first, last - 1, -1)
+    increment = _bound(step)
+    if increment == 0:
+        return range(0)
+    return range(first, last + (1 if increment > 0 else -1), increment)
+
+
+def _bound(value: Any) -> int:
+    if type(value) is int:
+        return value
+    if type(value) is float or type(value) is bool:
+        return arithmetic.to_int(value)
+    fail("type", f"the bounds of a for loop must be numbers, got {article(str(type_of(value)))}")
+
+
+def truth(value: Any) -> bool:
+    """A predicate of if or while: a scalar number or boolean."""
+    cls = type(value)
+    if cls is bool or cls is int or cls is float:
+        return bool(value)
+    found = type_of(value)
+    fail(
+        "type",
+        f"the condition must be a boolean or a number, got {article(str(found)) if found.data != UNKNOWN else 'another value'}",
+        help="use as.scalar()" if found.is_matrix else "",
+    )
+
+
+# ---- ownership
+#
+# A buffer may be written in place if nobody else can see it: the array owns its memory (it is no view), and the only
+# reference to it is the variable that is assigned.  CPython counts references exactly; views hold one to the array that
+# owns the memory, lists and callers hold theirs.  What the count is for a sole owner depends on how CPython passes
+# arguments, so it is measured once, below, with the same kind of call that emitted code makes.
+
+
+def _count(X: Any, *rest: Any) -> int:
+    return _getrefcount(X)
+
+
+def _measure() -> int:
+    def caller(count: Any) -> int:
+        X = np.empty((1, 1))
+        result = count(X, 1, 1)
+        X = None
+        return result
+
+    return caller(_count)
+
+
+_SOLE_OWNER = _measure()
+
+
+def owned_assign(X: Any, rl: Any, ru: Any, cl: Any, cu: Any, value: Any) -> Any:
+    """`X[rl:ru, cl:cu] = value` in place if X is held by its variable alone, else on a copy."""
+    if type(X) is np.ndarray and _getrefcount(X) <= _SOLE_OWNER and X.base is None and X.flags.writeable:
+        return assign_in_place(X, rl, ru, cl, cu, value)
+    return _ASSIGN.run(X, rl, ru, cl, cu, value)
+
+
+def _load_assign() -> Any:
+    from pydml.builtins import registry
+
+    return registry.get("[]=")
+
+
+_ASSIGN: Any = None
+
+
+def initialize() -> None:
+    """Look up the builtins that this module uses (not possible while they are being declared)."""
+    global _ASSIGN
+    if _ASSIGN is None:
+        _ASSIGN = _load_assign()
+
+
+def pick(variables: dict[str, Any], names: tuple[tuple[str, str], ...]) -> dict[str, Any]:
+    """The outputs of the main script that have been assigned: (DML name, Python name)."""
+    return {name: variables[python] for name, python in names if python in variables and variables[python] is not None}

@@ -1,0 +1,110 @@
+"""Python tracebacks to places in DML and the DML call stack.
+
+Every instruction of emitted code knows its line and columns; they are those of the DML operation, or, for an operation
+that was inlined, a column that stands for an entry in a table.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from types import CodeType, TracebackType
+
+from pydml.diagnostics import Diagnostic, DMLError, Frame, SourceFile, Span
+from pydml.execution.emit import INLINED
+
+
+@dataclass
+class Places:
+    """What the code objects of a program stand for.
+
+    files: code object -> its DML file.  names: Python function -> DML function ("" is the main script).
+    inlined: table of places of inlined operations, with the calls they came through.
+    """
+
+    files: dict[CodeType, SourceFile] = field(default_factory=dict)
+    names: dict[str, str] = field(default_factory=dict)
+    inlined: list[tuple[Span, tuple[tuple[str, Span], ...]]] = field(default_factory=list)
+
+    def add(self, file: SourceFile, code: CodeType) -> None:
+        """Enter a module's code and that of its functions."""
+        self.files[code] = file
+        for constant in code.co_consts:
+            if isinstance(constant, CodeType):
+                self.add(file, constant)
+
+
+def place_error(error: BaseException, places: Places) -> DMLError:
+    """The error as a DMLError with the place in DML and the DML call stack."""
+    frames = _dml_frames(error, places)
+    if isinstance(error, DMLError):
+        result = error
+    else:
+        result = _translate(error)
+    if not frames:
+        return result
+    span = frames[0].span
+    stack = [Frame(f.function, f.span) for f in frames[1:]]
+    return result.with_span(span, stack)
+
+
+def _dml_frames(error: BaseException, places: Places) -> list[Frame]:
+    """DML frames, innermost first: the place in each function, with the name of the function."""
+    frames: list[Frame] = []
+    traceback: TracebackType | None = error.__traceback__
+    while traceback is not None:
+        code = traceback.tb_frame.f_code
+        file = places.files.get(code)
+        if file is not None:
+            function = places.names.get(code.co_name, "")
+            name = function or "the script"
+            place = _position(code, traceback.tb_lasti, file, places)
+            if place is not None:
+                span, calls = place
+                # an inlined operation stands for several levels; the outermost is the function that is really running
+                level = [Frame("", span)]
+                for callee, call_span in calls:
+                    level[-1] = Frame(callee, level[-1].span)
+                    level.append(Frame("", call_span))
+                level[-1] = Frame(name, level[-1].span)
+                frames.extend(reversed(level))
+        traceback = traceback.tb_next
+    frames.reverse()
+    return frames
+
+
+def _position(
+    code: CodeType, instruction: int, file: SourceFile, places: Places
+) -> tuple[Span, tuple[tuple[str, Span], ...]] | None:
+    positions = list(code.co_positions())
+    line, end_line, column, end_column = positions[instruction // 2]
+    if line is None or column is None:
+        return None
+    if column >= INLINED:
+        return places.inlined[column - INLINED]
+    starts = file.line_starts
+    if line > len(starts) or end_line is None or end_column is None or end_line > len(starts):
+        return None
+    return Span(file, starts[line - 1] + column, starts[end_line - 1] + end_column), ()
+
+
+def _translate(error: BaseException) -> DMLError:
+    """A Python exception as a diagnostic."""
+    if isinstance(error, UnboundLocalError):
+        match = re.search(r"'(\w+)'", str(error))
+        name = match[1] if match else "a variable"
+        name = name.removesuffix("_kw")
+        return DMLError(
+            Diagnostic("unassigned", f"{name} has not been assigned on the path that was taken", help="assign it on every path")
+        )
+    if isinstance(error, RecursionError):
+        return DMLError(Diagnostic("recursion", "functions call each other too deeply", help="is there an end of the recursion?"))
+    if isinstance(error, MemoryError):
+        return DMLError(Diagnostic("memory", "there is not enough memory for this operation"))
+    return DMLError(
+        Diagnostic(
+            "internal",
+            f"a fault in pydml: {type(error).__name__}: {error}",
+            help="please report it with the script; --debug shows the Python traceback",
+        )
+    )

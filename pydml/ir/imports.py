@@ -1,0 +1,132 @@
+"""Following `source("path") as ns` lines.
+
+A path is looked for in this order: as it is if absolute; in the working folder (the file's last `setwd`, initially the
+process's), as SystemDS does; in the folder of the importing file; in the folders of `--path`; among the scripts shipped
+with the package.  In the last two, `scripts/nn/...` and `nn/...` name the same file.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pydml.diagnostics import Collector, DMLError, Label, SourceFile, Span, fail
+from pydml.signature import suggest
+from pydml.syntax import ast, parse
+
+MAIN = ""
+
+
+@dataclass
+class Imports:
+    """The parsed files of a program.
+
+    modules: by key, the absolute path of the file, or "" for the main script.  namespaces: for each key, the names that
+    its source() lines bind, with the key of the file.
+    """
+
+    modules: dict[str, ast.Module] = field(default_factory=dict)
+    namespaces: dict[str, dict[str, str]] = field(default_factory=dict)
+    search: tuple[Path, ...] = ()
+
+    def add_file(self, path: Path, name: str, span: Span | None = None) -> str:
+        """Load a file that is needed besides the source() lines; returns its key."""
+        key = str(path.resolve())
+        if key not in self.modules:
+            _load(self, key, read_source(path, name, span))
+        return key
+
+
+def read_source(path: Path, name: str | None = None, span: Span | None = None) -> SourceFile:
+    """The text of a DML file.  Raises DMLError "file" or "import"."""
+    id = "file" if span is None else "import"
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except FileNotFoundError:
+        fail(id, f"there is no file {name or path}", span, help=_similar_file(path))
+    except IsADirectoryError:
+        fail(id, f"{name or path} is a folder, not a DML file", span)
+    except UnicodeDecodeError as error:
+        fail(id, f"{name or path} is not UTF-8 text (byte {error.start})", span)
+    except OSError as error:
+        fail(id, f"cannot read {name or path}: {error.strerror}", span)
+    return SourceFile(name or str(path), text)
+
+
+def load(main: SourceFile, search: Sequence[Path | str] = ()) -> Imports:
+    """Parse the main script and all files that it imports, directly or not."""
+    imports = Imports(search=tuple(Path(p) for p in search))
+    _load(imports, MAIN, main)
+    return imports
+
+
+def _load(imports: Imports, key: str, file: SourceFile) -> None:
+    module = parse(file)
+    imports.modules[key] = module
+    bound = imports.namespaces[key] = {}
+    places: dict[str, Span] = {}
+    folder = "."
+    collector = Collector()
+    for statement in module.statements:
+        if isinstance(statement, ast.SetWd):
+            folder = os.path.join(folder, statement.path)
+        elif isinstance(statement, ast.Source):
+            try:
+                path, name = _find(imports, key, file, folder, statement)
+                target = str(path.resolve())
+                if statement.namespace in bound and bound[statement.namespace] != target:
+                    fail(
+                        "import",
+                        f"the namespace {statement.namespace} is bound to two files",
+                        statement.span,
+                        labels=[Label(places[statement.namespace], "first bound here")],
+                    )
+                bound[statement.namespace] = target
+                places[statement.namespace] = statement.span
+                if target not in imports.modules:
+                    _load(imports, target, read_source(path, name, statement.span))
+            except DMLError as error:
+                collector.catch(error)
+    collector.check()
+
+
+def _find(imports: Imports, key: str, file: SourceFile, folder: str, statement: ast.Source) -> tuple[Path, str]:
+    """The file that a source() line means, and the name to show for it."""
+    written = statement.path
+    if os.path.isabs(written):
+        tried = [Path(written)]
+    else:
+        tried = [Path(folder, written)]
+        if file.name and not file.name.startswith("<"):
+            tried.append(Path(file.name).parent / written)
+        short = written.removeprefix("./").removeprefix("scripts/")
+        for root in imports.search:
+            tried += [root / written, root / short]
+    for path in tried:
+        if path.is_file():
+            return path, os.path.relpath(path) if not os.path.isabs(written) and _below_cwd(path) else str(path)
+    fail(
+        "import",
+        f"cannot find {written}",
+        statement.span,
+        notes=["looked for " + ", ".join(dict.fromkeys(str(p.parent) or "." for p in tried))],
+        help=next((h for h in map(_similar_file, tried) if h), ""),
+    )
+
+
+def _below_cwd(path: Path) -> bool:
+    try:
+        path.resolve().relative_to(Path.cwd())
+    except ValueError:
+        return False
+    return True
+
+
+def _similar_file(path: Path) -> str:
+    try:
+        names = [p.name for p in path.parent.iterdir()]
+    except OSError:
+        return ""
+    return suggest(path.name, names)

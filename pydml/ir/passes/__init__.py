@@ -1,0 +1,50 @@
+"""Rewrites of a Program: each pass is a function in a file of its own, program in, the same program changed.
+
+`PASSES` is their order.  All keep the values, up to nothing: none changes rounding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from pydml.ir.infer import infer
+from pydml.ir.parfor import check_parfor
+from pydml.ir.passes.cse import eliminate_common_subexpressions
+from pydml.ir.passes.dead_code import eliminate_dead_code
+from pydml.ir.passes.inline import inline
+from pydml.ir.passes.reachable import keep_reachable
+from pydml.ir.passes.simplify import simplify
+from pydml.ir.passes.update_in_place import update_in_place
+from pydml.ir.program import Program
+
+PASSES: tuple[Callable[[Program], None], ...] = (
+    inline,  # small functions, so that the passes below see through them
+    infer,  # sizes known by the caller reach the inlined operations
+    simplify,
+    eliminate_common_subexpressions,
+    eliminate_dead_code,  # and what only fed results that no caller uses
+    update_in_place,  # last: it relies on which variable is assigned by which operation
+)
+
+
+def optimize(
+    program: Program,
+    *,
+    library: bool = False,
+    on_types: Callable[[Program], None] | None = None,
+    optimized: bool = True,
+) -> None:
+    """Check and rewrite a program.
+
+    library: keep every function of the main file, for callers from outside.  on_types: called once types are known.
+    optimized: False runs only what execution needs.
+    """
+    keep_reachable(program, library)
+    infer(program)
+    if on_types is not None:
+        on_types(program)
+    check_parfor(program)
+    simplify(program)
+    keep_reachable(program, library)
+    for run in PASSES if optimized else (infer, update_in_place):
+        run(program)
