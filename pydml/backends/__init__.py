@@ -1,20 +1,20 @@
-"""Kernels: faster or other-storage implementations of builtins, held equal to their meanings.
+"""Faster kernels for the builtins, found by the storage of the values.  Nobody imports a backend by name.
 
-A backend is a folder here.  Its modules register kernels by `builtins.registry.kernel` when they are imported; nobody
-imports them by name.  They import numba and scipy inside of functions, so that loading costs nothing.
+Each package here may hold a module `register`; the registry calls `load` once, after all builtins are declared, and `load`
+imports those modules, which enter kernels with `registry.kernel`.  A `register` module imports nothing heavy: Numba, SciPy and
+device libraries are imported by the first call that needs them.
 """
 
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import pkgutil
 
-BACKENDS = ("cpu",)
 
-
-def load(names: tuple[str, ...] = BACKENDS) -> None:
-    """Import all modules of the named backends."""
-    for name in names:
-        package = importlib.import_module(f"pydml.backends.{name}")
-        for info in sorted(pkgutil.iter_modules(package.__path__), key=lambda i: i.name):
-            importlib.import_module(f"pydml.backends.{name}.{info.name}")
+def load() -> None:
+    """Import `register` of every backend package."""
+    for package in sorted(info.name for info in pkgutil.iter_modules(__path__) if info.ispkg):
+        name = f"{__name__}.{package}.register"
+        if importlib.util.find_spec(name) is not None:
+            importlib.import_module(name)
