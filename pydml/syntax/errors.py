@@ -1,22 +1,737 @@
-"""Syntax errors in words."""
+"""Syntax errors in words, for somebody who has the script open.
+
+`explain` gets the token that does not fit and everything around it.  It asks the functions of `_RULES` in turn; each
+knows one kind of mistake and returns a diagnostic or None.  The last resort names what was found and what the
+grammar would have accepted.  To explain another mistake, write a rule and a pair of files in tests/syntax/errors.
+"""
+
 from __future__ import annotations
-from pydml.diagnostics import Diagnostic, SourceFile, Span
+
+import difflib
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+from lark import Token
+
+from pydml.diagnostics import Diagnostic, Label, SourceFile, Span
+from pydml.syntax.ast import Expr, Name
+
+NAME_HINTS = {
+    "True": "DML writes TRUE",
+    "true": "DML writes TRUE",
+    "T": "DML writes TRUE",
+    "False": "DML writes FALSE",
+    "false": "DML writes FALSE",
+    "F": "DML writes FALSE",
+    "None": "DML has no missing values; use NaN in a matrix, or an empty list()",
+    "NULL": "DML has no missing values; use NaN in a matrix, or an empty list()",
+    "null": "DML has no missing values; use NaN in a matrix, or an empty list()",
+    "NA": "DML writes NaN",
+    "nan": "DML writes NaN",
+    "inf": "DML writes Inf",
+    "Infinity": "DML writes Inf",
+    "PI": "DML writes pi",
+    "break": "DML has no break; put the condition into the head of a while loop",
+    "next": "DML has no next; put the rest of the body into an if",
+    "continue": "DML has no continue; put the rest of the body into an if",
+    "pass": "a body may be empty: {}",
+}
+
+FUNCTION_HINTS = {
+    "c": 'a vector is matrix("1 2 3", rows=3, cols=1); several values of any type are list(..)',
+    "len": "use length(X), nrow(X) or ncol(X)",
+    "dim": "use nrow(X) and ncol(X)",
+    "elif": "DML writes `else if`",
+    "elseif": "DML writes `else if`",
+    "cat": "use print(..)",
+    "paste": "strings are joined by +",
+    "zeros": "use matrix(0, rows, cols)",
+    "ones": "use matrix(1, rows, cols)",
+    "eye": "use diag(matrix(1, n, 1))",
+    "transpose": "use t(X)",
+    "which": "use removeEmpty() or rowIndexMax()",
+    "stopifnot": "use assert(condition)",
+    "str": "use toString(X)",
+    "int": "use as.integer(x)",
+    "range": "a loop is `for (i in 1:n)`; a column of numbers is seq(1, n)",
+}
+
+# Names with a dot that other languages have.
+_DOTTED_HINTS = {
+    "read.csv": 'use read("file.csv", format="csv")',
+    "read.table": 'use read("file.csv", format="csv")',
+    "write.csv": 'use write(X, "file.csv", format="csv")',
+    "write.table": 'use write(X, "file.csv", format="csv")',
+    "as.numeric": "use as.double(x), or as.scalar(X) for a matrix with one cell",
+    "as.character": "use toString(x)",
+    "as.vector": "use matrix(X, rows=length(X), cols=1)",
+    "as.data.frame": "use as.frame(X)",
+    "which.max": "use rowIndexMax(X)",
+    "which.min": "use rowIndexMin(X)",
+    "data.frame": "use as.frame(X) or frame(..)",
+    "Sys.time": "use time()",
+}
+_DOTTED = (
+    "as.scalar as.matrix as.frame as.list as.double as.integer as.logical as.boolean index.return empty.return "
+    "lower.tail lower.tri upper.tri is.na is.nan is.infinite"
+).split()
+
+_OPERATOR_HINTS = {
+    ":=": "assignment is `=` or `<-`",
+    "->": "assignment has its variable on the left: `x = value`",
+    "**": "the power is `^`",
+    "//": "a comment starts with `#`; the integer quotient is `%/%`",
+    "%in%": "DML has no %in%; compare with ==, for example sum(X == v) > 0",
+    "%o%": "an outer product is x %*% t(y), or outer(x, y, op)",
+    "%x%": "DML has no Kronecker product operator",
+    "|>": "DML has no pipe; nest the calls",
+    "=>": "greater or equal is `>=`",
+}
+_CHARACTER_HINTS = {
+    "%": "the remainder is `%%`, the integer quotient `%/%`, the matrix product `%*%`",
+    "?": "a choice between two values is ifelse(condition, a, b)",
+    "@": "the matrix product is `%*%`",
+    "~": "not is `!`",
+    "\\": "a statement goes on in the next line without a mark",
+    "$": "a parameter of the command line is $name or $1",
+    "\u00a0": "this is a non-breaking space; write a plain one",
+    "\ufeff": "this is an invisible byte order mark; remove it",
+    "\u200b": "this is an invisible space; remove it",
+    "\u2212": "this is a typographic minus; write `-`",
+    "\u2013": "this is a dash; write `-`",
+    "\u00d7": "the product is `*`, that of matrices `%*%`",
+    "\u2260": "not equal is `!=`",
+    "\u2264": "less or equal is `<=`",
+    "\u2265": "greater or equal is `>=`",
+}
+_CHARACTER_HINTS |= dict.fromkeys("\u201c\u201d\u201e\u2018\u2019", 'this is a typographic quote; write "')
+_WORD_OPERATORS = {"and": "&", "or": "|", "not": "!"}
+_ELSE_IF = ("elif", "elseif", "elsif")
+
+_CLOSER = {"LPAR": "RPAR", "LSQB": "RSQB", "TARGETS": "RSQB", "LBRACE": "RBRACE"}
+_CLOSERS = {"RPAR": ")", "RSQB": "]", "RBRACE": "}"}
+_KEYWORDS = frozenset(
+    "IF ELSE WHILE FOR PARFOR SOURCE SETWD FUNCTION RETURN IFDEF TRUE FALSE AS IN VALUE_TYPE IMPLEMENTED".split()
+)
+_OPERATORS = frozenset("PLUS MINUS TIMES DIVIDE POWER MATMULT REMAINDER COMPARE AND OR NOT".split())
+_LOOPS = frozenset(("FOR", "PARFOR"))
+_STARTS = frozenset(("IF", "WHILE", "FOR", "PARFOR", "SOURCE", "SETWD", "TARGETS"))
+_OPERANDS = frozenset("NAME QUALIFIED_NAME INT DOUBLE STRING TRUE FALSE PARAM IFDEF LPAR".split())
 
 
-def loop_help(value) -> str:
-    return "for the elements of X write `for (i in 1:length(X))`"
+class _Place:
+    """The token that does not fit, what the grammar accepts there, and the tokens around it."""
+
+    def __init__(self, file: SourceFile, tokens: Sequence[Token], position: int, accepts: set[str], start: int):
+        self.file = file
+        self.tokens = tokens
+        self.position = position
+        self.accepts = accepts
+        self.start = start  # of the part that was parsed
+        self.found = tokens[position] if position < len(tokens) else None
+        self.openers = self._openers(position)
+
+    def kind(self, offset: int = 0) -> str:
+        """Terminal of the token `offset` places from the found one; "" outside."""
+        index = self.position + offset
+        return self.tokens[index].type if self.start <= index < len(self.tokens) else ""
+
+    def text(self, offset: int = 0) -> str:
+        index = self.position + offset
+        return str(self.tokens[index]) if self.start <= index < len(self.tokens) else ""
+
+    def span(self, offset: int = 0, last: int | None = None) -> Span:
+        """Place of the token at `offset`, or from there to that at `last`; the end of the text where there is none."""
+        if not self.tokens:
+            return Span(self.file, len(self.file.text), len(self.file.text))
+        index = self.position + offset
+        if index >= len(self.tokens):
+            # Behind the last token: the end of the file may be lines of comments away.
+            return Span(self.file, self.tokens[-1].end_pos, self.tokens[-1].end_pos)
+        end = self.tokens[min(len(self.tokens) - 1, self.position + last)] if last is not None else self.tokens[index]
+        return Span(self.file, self.tokens[index].start_pos, end.end_pos)
+
+    def at(self, index: int) -> Span:
+        return Span(self.file, self.tokens[index].start_pos, self.tokens[index].end_pos)
+
+    def new_line(self) -> bool:
+        """Whether the found token is the first on its line."""
+        return self.found is None or self.position == 0 or self.found.line > self.tokens[self.position - 1].end_line
+
+    def _openers(self, position: int) -> list[int]:
+        """Indexes of the brackets that are open before a position, the innermost last."""
+        stack: list[int] = []
+        for index in range(self.start, position):
+            kind = self.tokens[index].type
+            if kind in _CLOSER:
+                stack.append(index)
+            elif kind in _CLOSERS and stack and _CLOSER[self.tokens[stack[-1]].type] == kind:
+                stack.pop()
+        return stack
+
+    def opener(self) -> str:
+        """Terminal of the innermost open bracket, "" outside of all."""
+        return self.tokens[self.openers[-1]].type if self.openers else ""
+
+    def before_opener(self, count: int = 1) -> str:
+        """Terminal of the token before the innermost open bracket."""
+        if not self.openers or self.openers[-1] - count < self.start:
+            return ""
+        return self.tokens[self.openers[-1] - count].type
+
+    def before_group(self) -> int:
+        """Index of the token before the brackets that the previous token closes; -1 if it closes none."""
+        depth = 0
+        for index in range(self.position - 1, self.start - 1, -1):
+            kind = self.tokens[index].type
+            if kind in _CLOSERS:
+                depth += 1
+            elif kind in _CLOSER:
+                depth -= 1
+            if depth == 0:
+                return index - 1 if index < self.position - 1 else -1
+        return -1
+
+    def in_parameters(self) -> bool:
+        """Whether the innermost bracket holds the parameters or results of a function definition."""
+        return self.opener() == "LPAR" and self.before_opener() in ("FUNCTION", "RETURN")
+
+    def openers_are_round(self) -> bool:
+        """Whether the innermost open bracket is a parenthesis or square bracket: inside of an expression or list."""
+        return self.opener() not in ("", "LBRACE")
+
+    def error(self, message: str, span: Span | None = None, help: str = "", labels: Sequence[Label] = ()) -> Diagnostic:
+        return Diagnostic("syntax", message, self.span() if span is None else span, tuple(labels), (), help)
+
+    def opened(self, text: str = "opened here") -> tuple[Label, ...]:
+        return (Label(self.at(self.openers[-1]), text),) if self.openers else ()
 
 
-def explain_type(words):
-    return f"unknown type {words[0]}", ""
+def explain(file: SourceFile, tokens: Sequence[Token], position: int, accepts: set[str], start: int) -> Diagnostic:
+    """The diagnostic for the token at `position` (the end of the file if there is none).
+
+    accepts: the terminals that would have fitted.  start: the index of the first token that was parsed.
+    """
+    place = _Place(file, tokens, position, accepts, start)
+    for rule in _RULES:
+        diagnostic = rule(place)
+        if diagnostic is not None:
+            break
+    else:
+        diagnostic = _last_resort(place)
+    # A string over several lines before the mistake may be one whose quote is missing.
+    for index in range(position - 1, max(start - 1, position - 8), -1):
+        if tokens[index].type == "STRING" and "\n" in tokens[index]:
+            opening = Span(file, tokens[index].start_pos, tokens[index].start_pos + 1)
+            label = Label(opening, "this string goes on over several lines: is its closing quote missing?")
+            return replace(diagnostic, labels=(*diagnostic.labels, label))
+    return diagnostic
 
 
-def explain(file, tokens, position, accepts):
-    if position < len(tokens):
-        t = tokens[position]
-        return Diagnostic("syntax", f"unexpected `{t}`", Span(file, t.start_pos, t.end_pos), notes=(f"expected {sorted(accepts)}",))
-    return Diagnostic("syntax", "unexpected end", Span(file, len(file.text), len(file.text)), notes=(f"expected {sorted(accepts)}",))
+def resume(tokens: Sequence[Token], start: int, position: int) -> int | None:
+    """Where parsing can go on after a mistake at `position`: a statement that begins a line outside of all brackets.
 
-
-def resume(tokens, position):
+    None if there is no such place, as when a brace is missing.
+    """
+    stack: list[str] = []
+    for index in range(start, len(tokens)):
+        token = tokens[index]
+        kind = token.type
+        if index >= position and index > start and token.line > tokens[index - 1].end_line:
+            following = tokens[index + 1].type if index + 1 < len(tokens) else ""
+            defines = following == "ASSIGN" and index + 2 < len(tokens) and tokens[index + 2].type == "FUNCTION"
+            if defines and token.column == 1:
+                return index
+            if not stack and (
+                kind in _STARTS
+                or (kind == "NAME" and following in ("ASSIGN", "ADD_ASSIGN", "LPAR", "LSQB"))
+                or (kind == "QUALIFIED_NAME" and following == "LPAR")
+            ):
+                return index
+        if kind in _CLOSER:
+            stack.append(_CLOSER[kind])
+        elif kind == "RBRACE":
+            while stack and stack.pop() != "RBRACE":
+                pass
+        elif kind in _CLOSERS and stack and stack[-1] == kind:
+            stack.pop()
     return None
+
+
+def explain_type(words: Sequence[str]) -> tuple[str, str]:
+    """Message and help for a type that does not exist: `word` or `word[word]`."""
+    written = words[0] if len(words) == 1 else f"{words[0]}[{words[1]}]"
+    data = words[0].lower()
+    if data in ("matrix", "frame", "list", "scalar") and len(words) == 1:
+        value = {"matrix": "double", "scalar": "double"}.get(data, "unknown")
+        return f"the type {written} needs the type of its values", f"write {data}[{value}]"
+    values = {"float": "double", "number": "double", "numeric": "double", "real": "double", "long": "int", "str": "string"}
+    values |= {"bool": "boolean", "logical": "boolean", "char": "string", "character": "string", "any": "unknown"}
+    known = ["int", "double", "boolean", "string"]
+    if len(words) == 1:
+        others = {"vector": "matrix[double]", "array": "matrix[double]", "tensor": "matrix[double]"}
+        others |= {"dataframe": "frame[unknown]", "dict": "list[unknown]"}
+        guess = values.get(data) or others.get(data) or _closest(data, known)
+        return f"there is no type {written}", f"write {guess}" if guess else _TYPES
+    value = values.get(words[1].lower()) or _closest(words[1].lower(), [*known, "unknown", "integer"])
+    if data in ("vector", "array", "tensor"):
+        data = "matrix"
+    data = _closest(data, ["matrix", "frame", "list", "scalar"])
+    return f"there is no type {written}", f"write {data}[{value}]" if data and value else _TYPES
+
+
+_TYPES = "types are int, double, boolean, string, matrix[double], frame[unknown], list[unknown]"
+
+
+def loop_help(value: Expr) -> str:
+    """What to write instead of `for (x in value)`."""
+    if isinstance(value, Name):
+        return f"for the rows of {value.id} write `for (i in 1:nrow({value.id}))` and use {value.id}[i, ]"
+    return "write `for (i in 1:n)`"
+
+
+def _closest(word: str, candidates: Sequence[str]) -> str:
+    matches = difflib.get_close_matches(word, candidates, 1, 0.6)
+    return matches[0] if matches else ""
+
+
+# ---- rules
+
+
+def _not_an_alphabet(p: _Place) -> Diagnostic | None:
+    """Tokens that are no DML at all."""
+    text = p.text()
+    match p.kind():
+        case "WRONG_NUMBER":
+            help = "whole numbers are 64-bit integers without it"
+            return p.error(f"the number {text} ends in {text[-1]}", help=help)
+        case "WRONG_NAME" if text.startswith("_"):
+            name = text.strip("_")
+            return p.error(f"the name {text} starts with _", help="names start with a letter" + (f": {name}" if name else ""))
+        case "WRONG_NAME":
+            guess = _closest(text, _DOTTED)
+            help = _DOTTED_HINTS.get(text) or (f"use {guess}" if guess else f"write {text.replace('.', '_')}")
+            return p.error(f"the name {text} has a dot", help=help)
+        case "WRONG_STRING":
+            bad = re.search(r"""\\(?![btnfr"'\\])[\s\S]|\\\\""", text)
+            while bad is not None and bad.group() == "\\\\":
+                bad = re.compile(r"""\\(?![btnfr"'\\])[\s\S]|\\\\""").search(text, bad.end())
+            assert bad is not None and p.found is not None
+            start = p.found.start_pos + bad.start()
+            help = r"""known are \b \t \n \f \r \" \' and \\"""
+            return p.error(f"the string has an unknown escape {bad.group()}", Span(p.file, start, start + 2), help)
+        case "OPEN_STRING":
+            span = p.span()
+            return p.error(
+                "the string is not closed", Span(p.file, span.start, span.start + 1), f"end it with {text[0]}"
+            )
+        case "OPEN_COMMENT":
+            span = p.span()
+            return p.error("the comment is not closed", Span(p.file, span.start, span.start + 2), "end it with */")
+        case "WRONG_OPERATOR":
+            return p.error(f"DML has no operator {text}", help=_OPERATOR_HINTS[text])
+        case "WRONG_CHARACTER":
+            if text == "%" and p.kind(1) == "NAME" and p.text(2) == "%":
+                return p.error(f"DML has no operator %{p.text(1)}%", p.span(0, 2))
+            if text == ".":
+                if p.kind(-1) in ("RPAR", "RSQB") or p.kind(1) == "NAME":
+                    help = "DML has no methods; call the function with the value as its argument"
+                    return p.error("a `.` does not belong here", help=help)
+                return p.error("a `.` does not belong here")
+            help = _CHARACTER_HINTS.get(text, "")
+            if not help and text.isalpha():
+                help = "names have letters a to z, digits and _"
+            shown = text if text.isprintable() else f"U+{ord(text):04X}"
+            return p.error(f"the character {shown} does not belong here", help=help)
+        case "EXTERNAL":
+            diagnostic = p.error("externalFunction is not supported", help="write the function in DML")
+            return replace(diagnostic, id="not-supported")
+    return None
+
+
+def _words_of_other_languages(p: _Place) -> Diagnostic | None:
+    for offset in (0, -1):
+        word = p.text(offset)
+        if p.kind(offset) == "NAME" and word in _WORD_OPERATORS and (offset == -1 or not p.new_line()):
+            operator = _WORD_OPERATORS[word]
+            return p.error(f"DML has no operator `{word}`", p.span(offset), f"write {operator}")
+    previous = p.text(-1)
+    if p.kind(-1) == "NAME" and not p.openers_are_round():
+        if previous in ("break", "next", "continue", "pass"):
+            return p.error(f"DML has no `{previous}`", p.span(-1), NAME_HINTS[previous])
+        if previous == "def":
+            return p.error("a function is defined by `name = function(..)`", p.span(-1), _definition_help(p.text()))
+        if previous in ("repeat", "do") and p.kind() == "LBRACE":
+            return p.error(f"DML has no `{previous}`", p.span(-1), "use while (condition) { .. }")
+        if previous in ("import", "from", "library", "using"):
+            return p.error(f"DML has no `{previous}`", p.span(-1), 'use source("file.dml") as name')
+        if previous in ("var", "let", "val", "const", "global") and p.kind() == "NAME":
+            help = f"variables need no declaration: {p.text()} = .."
+            return p.error(f"DML has no `{previous}`", p.span(-1), help)
+        if previous == "print":
+            return p.error("the arguments of print are in parentheses", p.span(-1), "write print(..)")
+        if previous in ("else", *_ELSE_IF):
+            return p.error(f"DML has no `{previous}`", p.span(-1), "write `else if (condition) { .. }`")
+    if p.kind() == "LBRACE" and p.kind(-1) == "RPAR":
+        name = p.before_group()
+        word = str(p.tokens[name]) if name >= p.start else ""
+        if name >= p.start and p.tokens[name].type == "NAME":
+            if word in _ELSE_IF:
+                return p.error(f"DML has no `{word}`", p.at(name), "write `else if (condition) { .. }`")
+            if name > p.start and p.tokens[name - 1].type == "ELSE":
+                return p.error(f"the body of `else` cannot start with {word}(..)", p.at(name), "for a condition write `else if (..)`")
+            if word in ("foreach", "until", "unless", "switch"):
+                return p.error(f"DML has no `{word}`", p.at(name))
+            help = f"to define the function write `{word} = function(..) return (..) {{ .. }}`"
+            return p.error(f"a body in braces cannot follow the call {word}(..)", help=help)
+    if p.kind() == "IN" and p.opener() == "LPAR" and p.before_opener() == "NAME":
+        name = p.openers[-1] - 1
+        if str(p.tokens[name]) == "foreach":
+            return p.error("DML has no `foreach`", p.at(name), "write `for (i in 1:n)`")
+    return None
+
+
+def _definition_help(name: str) -> str:
+    name = name if re.fullmatch(r"[A-Za-z]\w*", name) else "f"
+    return f"write `{name} = function(matrix[double] X) return (double y) {{ .. }}`"
+
+
+def _command_line_parameter(p: _Place) -> Diagnostic | None:
+    if p.kind() == "PARAM" and p.kind(1) in ("ASSIGN", "ADD_ASSIGN"):
+        name = p.text()
+        help = f"for a default value write `x = ifdef({name}, value)`"
+        return p.error(f"{name} comes from the command line and cannot be assigned", help=help)
+    if p.opener() == "LPAR" and p.before_opener() == "IFDEF" and p.accepts == {"PARAM"}:
+        word = p.text()
+        help = f"write ifdef(${word}, default)" if p.kind() == "NAME" else "write ifdef($name, default)"
+        return p.error("ifdef takes a parameter of the command line first", help=help)
+    return None
+
+
+def _parameters_of_functions(p: _Place) -> Diagnostic | None:
+    if not p.in_parameters():
+        return None
+    what = "parameter" if p.before_opener() == "FUNCTION" else "result"
+    if p.kind() in ("RPAR", "COMMA", "ASSIGN") and p.kind(-2) in ("LPAR", "COMMA"):
+        if p.kind(-1) == "NAME":
+            name = p.text(-1)
+            help = f"write, for example, `matrix[double] {name}` or `double {name}`"
+            return p.error(f"the {what} {name} has no type", p.span(-1), help)
+        if p.kind(-1) == "VALUE_TYPE":
+            return p.error(f"the {what} of type {p.text(-1)} has no name", p.span(-1))
+    if p.kind() in ("RPAR", "COMMA", "ASSIGN") and p.kind(-1) == "RSQB":
+        return p.error(f"the {what} has no name", help="a name follows its type: `matrix[double] X`")
+    if p.kind() == "COLON":
+        return p.error("the type stands before the name", help="write, for example, `matrix[double] X`")
+    if p.found is not None and p.kind() in _KEYWORDS and p.kind(-1) in ("VALUE_TYPE", "RSQB", "NAME"):
+        return p.error(f"`{p.text()}` is a word of the language and cannot name a {what}")
+    return None
+
+
+def _keywords(p: _Place) -> Diagnostic | None:
+    kind, text = p.kind(), p.text()
+    if kind not in _KEYWORDS:
+        return None
+    if p.kind(1) in ("ASSIGN", "ADD_ASSIGN") and not (p.openers_are_round() and "RPAR" in p.accepts):
+        return p.error(f"`{text}` is a word of the language and cannot name a variable", help="use another name")
+    if kind == "VALUE_TYPE" and p.kind(1) == "LPAR":
+        word = {"int": "integer", "string": "", "unknown": ""}.get(text.lower(), text.lower())
+        return p.error(f"`{text}` is a type, not a function", help=f"use as.{word}(..)" if word else "use toString(..)")
+    if kind == "VALUE_TYPE" and p.kind(1) == "NAME":
+        help = f"variables need no type: {p.text(1)} = .."
+        return p.error("a variable is not declared", help=help)
+    if kind == "ELSE":
+        if p.kind(-1) == "SEMICOLON" and p.kind(-2) == "RBRACE":
+            return p.error("a `;` separates this `else` from its `if`", p.span(-1), "remove the `;`")
+        help = "an `if` body of several statements needs braces: if (..) { .. } else { .. }"
+        return p.error("this `else` belongs to no `if`", help=help)
+    if kind == "RETURN":
+        help = "results are the variables named in the head: f = function(..) return (double y) { y = .. }"
+        return p.error("`return` belongs to the head of a function, not into its body", help=help)
+    if kind == "FUNCTION":
+        if p.kind(1) == "NAME":
+            return p.error("a function is defined by `name = function(..)`", help=_definition_help(p.text(1)))
+        help = "define it by `name = function(..)` at the top level; eval(\"name\", ..) calls it by its name"
+        return p.error("a function has no name here", help=help)
+    if kind == "IFDEF":
+        return None
+    if "INT" in p.accepts:
+        if kind == "IF":
+            return p.error("`if` is not an expression", help="use ifelse(condition, a, b)")
+        return p.error(f"an expression cannot start with `{text}`", help="this is a word of the language")
+    if "NAME" in p.accepts and "IF" not in p.accepts:
+        return p.error(f"`{text}` is a word of the language and cannot be a name here", help="use another name")
+    return None
+
+
+def _heads(p: _Place) -> Diagnostic | None:
+    """Heads of if, while, for and parfor."""
+    before = p.kind(-1)
+    if before in ("IF", "WHILE", "FOR", "PARFOR") and p.accepts == {"LPAR"}:
+        word = p.text(-1)
+        what = f"write `{word} (i in 1:n)`" if before in _LOOPS else f"write `{word} (condition)`"
+        return p.error(f"the head of `{word}` is in parentheses", help=what)
+    if p.before_opener() in _LOOPS and p.opener() == "LPAR":
+        word = str(p.tokens[p.openers[-1] - 1])
+        if p.kind() == "ASSIGN" and p.kind(-2) == "LPAR":
+            return p.error(f"the head of `{word}` is `variable in from:to`", help=f"write `{word} ({p.text(-1)} in 1:n)`")
+        if p.accepts == {"IN"}:
+            return p.error(f"after the variable of a `{word}` comes `in`", help=f"write `{word} (i in 1:n)`")
+        if p.kind() == "COLON" and "COMMA" in p.accepts:
+            help = f"for another increment write `{word} (i in seq(from, to, increment))`"
+            return p.error("a range has two ends", help=help)
+    if p.kind() == "ASSIGN" and p.opener() == "LPAR" and p.before_opener() in ("IF", "WHILE"):
+        return p.error("a condition cannot assign", help="to compare write ==")
+    if p.kind() == "COLON" and p.kind(-1) == "RPAR" and not p.openers_are_round():
+        head = p.before_group()
+        if head >= p.start and p.tokens[head].type in ("IF", "WHILE", "FOR", "PARFOR"):
+            return p.error("a `:` does not belong here", help="a body of several statements is in braces: { .. }")
+    if p.kind() == "COLON" and p.kind(-1) == "ELSE":
+        return p.error("a `:` does not belong here", help="a body of several statements is in braces: { .. }")
+    return None
+
+
+def _brackets(p: _Place) -> Diagnostic | None:
+    """Indexing, ranges, and brackets that do not match."""
+    kind = p.kind()
+    if kind == "LSQB":
+        if p.kind(-1) in ("RPAR", "RSQB", "STRING") and not p.new_line():
+            help = "assign the value to a variable first, then index the variable"
+            return p.error("only a variable can be indexed", help=help)
+        if "TARGETS" in p.accepts:
+            return p.error("a statement cannot start with a list", help="several results are assigned by `[a, b] = f(..)`")
+    in_index = p.opener() in ("LSQB", "TARGETS") and p.before_opener() == "NAME"
+    name = str(p.tokens[p.openers[-1] - 1]) if in_index else ""
+    if p.kind(-1) == "COLON" and in_index and kind in ("COMMA", "RSQB"):
+        size = "ncol" if any(t.type == "COMMA" for t in p.tokens[p.openers[-1] : p.position]) else "nrow"
+        return p.error("the range has no end", p.span(-1), f"write .. :{size}({name})")
+    if kind == "COLON":
+        if in_index and "INT" in p.accepts:
+            return p.error("the range has no start", help="write 1: ..")
+        if in_index and "RSQB" in p.accepts:
+            return p.error("a range has two ends, without a step", help=f"select rows by their numbers or by removeEmpty()")
+        if "INT" not in p.accepts:
+            help = "a column of numbers is seq(from, to)"
+            return p.error("a range belongs into an index or the head of a loop", help=help)
+    if kind == "COMMA" and in_index and p.accepts >= {"RSQB"} and "COMMA" not in p.accepts:
+        return p.error(f"an index has rows and columns only: {name}[rows, cols]")
+    if kind in _CLOSERS:
+        closer = _CLOSERS[kind]
+        if not p.openers:
+            return p.error(f"this `{closer}` closes nothing", help="remove it, or add what it should close")
+        opening = str(p.tokens[p.openers[-1]])
+        expected = _CLOSER[p.opener()]
+        if expected != kind:
+            return p.error(f"expected `{_CLOSERS[expected]}`, found `{closer}`", labels=p.opened(f"this `{opening}` is open"))
+    return None
+
+
+def _assignments(p: _Place) -> Diagnostic | None:
+    kind = p.kind()
+    if kind in ("ASSIGN", "ADD_ASSIGN") and not p.openers_are_round():
+        before = p.kind(-1)
+        if before == "NAME" and p.kind(-2) == "ASSIGN":
+            value, target = p.text(-1), p.text(-3)
+            help = f"write two statements: {value} = .. and {target} = {value}"
+            return p.error("a statement assigns only once", help=help)
+        if before == "RPAR" and p.before_group() >= p.start and p.tokens[p.before_group()].type == "NAME":
+            return p.error("a call cannot be assigned to", help="indexes are in brackets: x[1, 2] = ..")
+        if before == "QUALIFIED_NAME":
+            return p.error("the variables of another file cannot be assigned", p.span(-1))
+        if kind == "ASSIGN" and before == "ASSIGN":
+            return p.error("there are two signs of assignment", help="to compare write == without a blank")
+        return p.error(f"only a variable or a part of one can stand before `{p.text()}`")
+    if kind == "ASSIGN" and p.opener() == "LPAR":
+        if p.text() == "<-":
+            return p.error("`<-` assigns only at the start of a statement", help="an argument is passed by name with `=`; to compare with a negative number write `< -`")
+        if p.kind(-2) in ("LPAR", "COMMA") and p.before_opener() in ("NAME", "QUALIFIED_NAME"):
+            return p.error("the name of an argument is a plain name", p.span(-1))
+        return p.error("an assignment is not an expression", help="to compare write ==")
+    # `x 3`, `x - 3`, `x` alone: a name starts a statement and what follows is neither `=` nor `(`.
+    if p.kind(-1) == "NAME" and p.accepts == {"ASSIGN", "ADD_ASSIGN", "LPAR", "LSQB"}:
+        name = p.text(-1)
+        if kind in ("MINUS", "TIMES", "DIVIDE", "POWER", "PLUS", "MATMULT", "REMAINDER") and p.kind(1) == "ASSIGN":
+            operator = p.text()
+            help = f"write {name} = {name} {operator} .."
+            return p.error(f"DML has no operator {operator}=", p.span(0, 1), help)
+        if kind in ("PLUS", "MINUS") and p.kind(1) == kind:
+            help = f"write {name} += 1" if kind == "PLUS" else f"write {name} = {name} - 1"
+            return p.error(f"DML has no operator {p.text() * 2}", p.span(0, 1), help)
+        if kind == "COMPARE" and p.text() == "==":
+            return p.error("a comparison is not a statement", help=f"to assign write {name} = ..")
+        if p.found is None or p.new_line() or kind in _OPERATORS or kind in ("SEMICOLON", "RBRACE"):
+            return p.error("an expression is not a statement", p.span(-1), f"assign it, `x = {name}`, or print({name})")
+        if kind in _OPERANDS:
+            return p.error(f"`=` is missing after {name}", help=f"write {name} = .. or {name}(..)")
+        return p.error(f"expected `=` or `(` after {name}, found {_shown(p)}")
+    return None
+
+
+def _statements(p: _Place) -> Diagnostic | None:
+    """Something that cannot start a statement stands where one is expected."""
+    if "IF" not in p.accepts or "INT" in p.accepts or p.found is None:
+        return None
+    kind = p.kind()
+    ends = "TIMES" in p.accepts  # an expression has just ended
+    if kind in _OPERANDS and not p.new_line() and ends:
+        if p.kind(-1) in ("INT", "DOUBLE") and kind in ("NAME", "LPAR"):
+            return p.error(f"expected an operator before {_shown(p)}", help=f"a product is written {p.text(-1)} * ..")
+        return p.error(f"expected an operator or a new statement, found {_shown(p)}")
+    if kind in ("INT", "DOUBLE", "STRING", "TRUE", "FALSE", "LPAR", "PARAM", "NOT", "IFDEF") or kind in _OPERATORS:
+        help = "assign the value, `x = ..`, or print(..)"
+        return p.error(f"a statement cannot start with {_shown(p)}", help=help)
+    if kind == "LBRACE":
+        return p.error("a block needs `if`, `for`, `while` or a function before it", help="remove the braces")
+    if kind == "SEMICOLON":
+        return p.error("a `;` ends a statement, and there is none before it", help="remove the `;`")
+    if kind == "COMMA":
+        return p.error("a `,` does not belong here", help="statements are separated by new lines or `;`")
+    return None
+
+
+def _unclosed(p: _Place) -> Diagnostic | None:
+    """A bracket is open where the file, the body or the statement ends."""
+    if not p.openers:
+        return None
+    if p.found is None and p.opener() == "LBRACE":
+        index, following = p.openers[-1], None
+        # A function that starts a line inside of a brace shows where the brace should have been closed.
+        for position in range(p.openers[0] + 1, len(p.tokens) - 2):
+            token = p.tokens[position]
+            kinds = (token.type, p.tokens[position + 1].type, p.tokens[position + 2].type)
+            if kinds == ("NAME", "ASSIGN", "FUNCTION") and token.column == 1:
+                index, following = p._openers(position)[-1], position
+                break
+        labels = [Label(p.at(index), "opened here")]
+        if following is not None:
+            labels.append(Label(p.at(following), "it is still open at this function"))
+        return p.error("a `{` is not closed at the end of the file", help="add a `}`", labels=labels)
+    opening = str(p.tokens[p.openers[-1]])
+    if opening == "{":
+        return None
+    closer = _CLOSERS[_CLOSER[p.opener()]]
+    if p.found is None:
+        return p.error(f"the file ends before `{closer}`", help=f"add a `{closer}`", labels=p.opened())
+    starts = p.new_line() and (p.kind() in _STARTS or p.kind(1) in ("ASSIGN", "ADD_ASSIGN"))
+    if p.kind() in ("LBRACE", "RBRACE", "SEMICOLON") or starts:
+        if _CLOSER[p.opener()] in p.accepts:
+            comma = "`,` or " if "COMMA" in p.accepts and p.kind(1) == "ASSIGN" else ""
+            return p.error(f"expected {comma}`{closer}` before {_shown(p)}", labels=p.opened())
+    return None
+
+
+def _lists(p: _Place) -> Diagnostic | None:
+    """Arguments and items: missing or superfluous commas, missing values."""
+    kind, before = p.kind(), p.kind(-1)
+    if p.opener() not in ("LPAR", "LSQB", "TARGETS"):
+        return None
+    if "COMMA" in p.accepts and kind in _OPERANDS | {"LSQB", "NOT"}:
+        closer = _CLOSERS[_CLOSER[p.opener()]]
+        return p.error(f"expected `,`, `{closer}` or an operator before {_shown(p)}", labels=p.opened())
+    if before == "COMMA" and kind in ("RPAR", "RSQB", "COMMA") and ("INT" in p.accepts or "NAME" in p.accepts):
+        return p.error(f"between `,` and {_shown(p)} something is missing", p.span(-1, 0), "remove the `,`")
+    if before == "LPAR" and kind == "COMMA" and "INT" in p.accepts:
+        return p.error("an argument is missing before `,`", help="remove the `,`")
+    if before == "LPAR" and kind == "RPAR" and "INT" in p.accepts:
+        return p.error("the parentheses are empty", p.span(-1, 0))
+    if before == "LSQB" and kind == "RSQB" and "INT" in p.accepts:
+        return p.error("a list `[..]` needs at least one value", p.span(-1, 0))
+    return None
+
+
+def _operands(p: _Place) -> Diagnostic | None:
+    """An operator without its right operand."""
+    before = p.kind(-1)
+    if before not in _OPERATORS and before != "ASSIGN":
+        return None
+    if "INT" not in p.accepts:
+        return None
+    operator = p.text(-1)
+    if before == "ASSIGN" and p.kind() == "COMPARE":
+        return p.error(f"DML has no operator {operator}{p.text()}", p.span(-1, 0), f"write {p.text()}=")
+    if before == "COMPARE" and p.kind() == "COMPARE":
+        help = "not equal is `!=`" if operator + p.text() == "<>" else ""
+        return p.error(f"DML has no operator {operator}{p.text()}", p.span(-1, 0), help)
+    if before in ("PLUS", "MINUS") and p.kind(-2) == before and p.kind(-3) == "NAME":
+        name = p.text(-3)
+        help = f"write {name} += 1" if before == "PLUS" else f"write {name} = {name} - 1"
+        return p.error(f"DML has no operator {operator * 2}", p.span(-2, -1), help)
+    return p.error(f"expected a value after `{operator}`, found {_shown(p)}")
+
+
+_RULES: tuple[Callable[[_Place], Diagnostic | None], ...] = (
+    _not_an_alphabet,
+    _command_line_parameter,
+    _words_of_other_languages,
+    _parameters_of_functions,
+    _heads,
+    _keywords,
+    _brackets,
+    _assignments,
+    _operands,
+    _unclosed,
+    _lists,
+    _statements,
+)
+
+
+def _last_resort(p: _Place) -> Diagnostic:
+    expected = _expected(p.accepts)
+    message = f"{_shown(p)} does not fit here" if not expected else f"expected {expected}, found {_shown(p)}"
+    opener_matters = bool(p.openers) and _CLOSER[p.opener()] in p.accepts and p.opener() != "LBRACE"
+    return p.error(message, labels=p.opened() if opener_matters else ())
+
+
+_SIGNS = {
+    "ASSIGN": "`=`",
+    "LPAR": "`(`",
+    "LSQB": "`[`",
+    "LBRACE": "`{`",
+    "COMMA": "`,`",
+    "COLON": "`:`",
+    "RPAR": "`)`",
+    "RSQB": "`]`",
+    "RBRACE": "`}`",
+    "IN": "`in`",
+    "AS": "`as`",
+    "FUNCTION": "`function`",
+}
+
+
+def _expected(accepts: set[str]) -> str:
+    """What the grammar accepts, as people name it."""
+    names = []
+    if "INT" in accepts:
+        names.append("an expression")
+        signs = {"RPAR", "RSQB", "COLON"} & accepts
+    else:
+        if "VALUE_TYPE" in accepts:
+            names.append("a type")
+        elif "IF" in accepts:
+            names.append("a statement")
+        elif "NAME" in accepts:
+            names.append("a name")
+        if "STRING" in accepts:
+            names.append("a string in quotes")
+        if "PARAM" in accepts:
+            names.append("a parameter such as $x")
+        if "TIMES" in accepts:
+            names.append("an operator")
+        signs = accepts & _SIGNS.keys() if "IF" not in accepts else accepts & {"RBRACE"}
+    names.extend(text for kind, text in _SIGNS.items() if kind in signs)
+    if len(names) < 2:
+        return "".join(names)
+    return f"{', '.join(names[:-1])} or {names[-1]}"
+
+
+def _shown(p: _Place) -> str:
+    """The found token as it is called in a message."""
+    if p.found is None:
+        return "the end of the file"
+    text = str(p.found)
+    if p.kind() == "STRING":
+        return "a string" if len(text) > 24 or "\n" in text else f"the string {text}"
+    if p.kind() in ("INT", "DOUBLE"):
+        return f"the number {text}"
+    return f"`{text}`"

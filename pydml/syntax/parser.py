@@ -81,6 +81,7 @@ class _TreeBuilder:
         self.problems = problems
         self.comment_places: list[tuple[int, int]] = []
         self.functions: list[FunctionDef] = []
+        self.nested: list[FunctionDef] = []
         self.too_large: dict[int, Token] = {}
         self.comments: Comments | None = None
 
@@ -110,6 +111,14 @@ class _TreeBuilder:
                 f"the integer {token} does not fit in 64 bits",
                 self.at(token),
                 help=f"the largest is {_LARGEST_INT}; {token}.0 is a double",
+            )
+        # Reported only when the braces of the file fit: a missing one would put all that follows into a body.
+        for function in self.nested:
+            self.problems.add(
+                "syntax",
+                f"the function {function.name} is defined inside a body",
+                function.name_span,
+                help="functions are defined at the top level of a file, outside of all braces",
             )
         statements = []
         for part in parts:
@@ -175,12 +184,7 @@ class _TreeBuilder:
     def body(self, statements: list) -> tuple[Statement, ...]:
         for statement in statements:
             if type(statement) is FunctionDef:
-                self.problems.add(
-                    "syntax",
-                    f"the function {statement.name} is defined inside a body",
-                    statement.name_span,
-                    help="functions are defined at the top level of a file, outside of all braces",
-                )
+                self.nested.append(statement)
         return tuple(statements)
 
     def if_(self, parts: list) -> If:
@@ -484,7 +488,7 @@ def parse_text(file: SourceFile) -> Module:
                 module = interactive.feed_eof()
                 start = None
             except UnexpectedToken:
-                problems.diagnostics.append(errors.explain(file, tokens, position, interactive.accepts()))
-                start = errors.resume(tokens, position)
+                problems.diagnostics.append(errors.explain(file, tokens, position, interactive.accepts(), start))
+                start = errors.resume(tokens, start, position)
         problems.check()
         return module
