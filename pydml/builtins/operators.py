@@ -409,3 +409,12 @@ matrix_product.case('matrix("1 2", 2, 1) %*% matrix("3 4", 1, 2)', "3 4 / 6 8")
 matrix_product.case("matrix(0, 2, 0) %*% matrix(0, 0, 3)", "0 0 0 / 0 0 0")
 matrix_product.fails("matrix(1, 2, 3) %*% matrix(1, 2, 3)", "shape-mismatch", "3 columns on the left")
 matrix_product.fails("matrix(1, 2, 3) %*% 2", "type", "use * to multiply with a number")
+
+BINARY = {
+    b.name: b
+    for b in (
+        *(add, subtract, multiply, divide, power, modulo, integer_divide),
+        *(equal, not_equal, less, less_equal, greater, greater_equal, logical_and, logical_or),
+    )
+}
+"""The elementwise operators of two operands by symbol."""

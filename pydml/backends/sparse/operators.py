@@ -1,0 +1,177 @@
+"""Elementwise operators with sparse operands.
+
+With a scalar, only the stored values are computed where the operator maps 0 to 0 (X * 2, X > 0, X != 0, X ^ 2); otherwise the
+result is dense and filled with the image of 0.  With a matrix there are kernels where the result is sparse or a copy can be saved;
+the rest is left to the meaning on dense matrices.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from pydml.backends.sparse.form import all_finite, filled, finish, from_parts, row_numbers, with_data
+from pydml.builtins.operators import BINARY
+from pydml.builtins.registry import Builtin, kernel
+from pydml.builtins.shapes import broadcast
+from pydml.values import Sparse, type_of
+
+
+def map_stored(function: Callable[[np.ndarray], np.ndarray], X: Sparse) -> Any:
+    """`function`, a cellwise function of dense matrices, on a sparse one: the image of 0 is computed once."""
+    data = X.csr.data
+    zero = function(np.zeros((1, 1), data.dtype))[0, 0]
+    values = function(data.reshape(1, -1))[0]
+    return with_data(X, values) if zero == 0 else filled(X, zero, values)
+
+
+def _with_scalar(operator: Builtin) -> Callable[[Any, Any], Any]:
+    def run(left: Any, right: Any) -> Any:
+        if type(left) is Sparse:
+            if type(right) not in (int, float):
+                _check(operator, left, right)
+            return map_stored(lambda cells: operator.meaning(cells, right), left)
+        if type(left) not in (int, float):
+            _check(operator, left, right)
+        return map_stored(lambda cells: operator.meaning(left, cells), right)
+
+    return run
+
+
+def _check(operator: Builtin, left: Any, right: Any) -> None:
+    operator.infer((type_of(left), type_of(right)))
+
+
+for _symbol in BINARY:
+    kernel(_symbol, "sparse")(_with_scalar(BINARY[_symbol]))
+
+
+@kernel("unary -", "sparse")
+def negative_sparse(X):
+    return with_data(X, -X.csr.data)
+
+
+@kernel("!", "sparse")
+def not_sparse(X):
+    return filled(X, 1.0, (X.csr.data == 0).astype(X.dtype))
+
+
+# ---- with a dense matrix
+
+
+def _cells_at(X: Sparse, dense: np.ndarray) -> np.ndarray:
+    """The cells of `dense` (a full matrix, a row, a column or 1 x 1) that meet the stored values of X."""
+    rows, cols = dense.shape
+    if (rows, cols) == X.shape:
+        return dense[row_numbers(X), X.csr.indices]
+    if rows == 1:
+        return dense[0, X.csr.indices] if cols == X.shape[1] else dense[0, 0]
+    return np.repeat(dense[:, 0], np.diff(X.csr.indptr))
+
+
+def _fits(symbol: str, left: Any, right: Any, full: Any) -> bool:
+    """Check the sizes; whether the result has the size of `full`, one of the operands."""
+    return broadcast(symbol, type_of(left), type_of(right)) == full.shape
+
+
+@kernel("*", "sparse", "dense")
+def multiply_sparse_dense(left, right):
+    if not _fits("*", left, right, left) or not all_finite(right):
+        return NotImplemented
+    return with_data(left, left.csr.data * _cells_at(left, right))
+
+
+@kernel("*", "dense", "sparse")
+def multiply_dense_sparse(left, right):
+    if not _fits("*", left, right, right) or not all_finite(left):
+        return NotImplemented
+    return with_data(right, _cells_at(right, left) * right.csr.data)
+
+
+@kernel("/", "sparse", "dense")
+def divide_sparse_dense(left, right):
+    if not _fits("/", left, right, left) or not (right != 0).all() or np.isnan(right).any():
+        return NotImplemented
+    return with_data(left, left.csr.data / _cells_at(left, right))
+
+
+@kernel("&", "sparse", "dense")
+def and_sparse_dense(left, right):
+    if not _fits("&", left, right, left):
+        return NotImplemented
+    return with_data(left, ((left.csr.data != 0) & (_cells_at(left, right) != 0)).astype(left.dtype))
+
+
+@kernel("&", "dense", "sparse")
+def and_dense_sparse(left, right):
+    return (
+        and_sparse_dense(right, left)
+        if _fits("&", left, right, right) and left.shape == right.shape
+        else NotImplemented
+    )
+
+
+def _scatter(ufunc: np.ufunc, out: np.ndarray, X: Sparse) -> np.ndarray:
+    at = (row_numbers(X), X.csr.indices)
+    out[at] = ufunc(out[at], X.csr.data)
+    return out
+
+
+@kernel("+", "sparse", "dense")
+def add_sparse_dense(left, right):
+    if left.shape != right.shape or left.dtype != right.dtype:
+        return NotImplemented
+    return _scatter(np.add, right.copy(), left)
+
+
+@kernel("+", "dense", "sparse")
+def add_dense_sparse(left, right):
+    return add_sparse_dense(right, left)
+
+
+@kernel("-", "sparse", "dense")
+def subtract_sparse_dense(left, right):
+    if left.shape != right.shape or left.dtype != right.dtype:
+        return NotImplemented
+    return _scatter(np.add, np.subtract(0.0, right), left)
+
+
+@kernel("-", "dense", "sparse")
+def subtract_dense_sparse(left, right):
+    if left.shape != right.shape or left.dtype != right.dtype:
+        return NotImplemented
+    return _scatter(np.subtract, left.copy(), right)
+
+
+# ---- of two sparse matrices of equal size
+
+
+def _of_two(symbol: str, combine: Callable[[Any, Any], Any], *, finite: bool = False) -> None:
+    """Register a kernel; combine: of two csr matrices.  finite: correct only if no stored value is NaN or infinite."""
+
+    @kernel(symbol, "sparse", "sparse")
+    def run(left: Any, right: Any) -> Any:
+        if left.shape != right.shape:
+            _check(BINARY[symbol], left, right)
+            return NotImplemented  # a row or a column is repeated
+        if finite and not (all_finite(left.csr.data) and all_finite(right.csr.data)):
+            return NotImplemented
+        result = combine(left.csr, right.csr)
+        return finish(result.astype(np.result_type(left.dtype, right.dtype), copy=False))
+
+
+def _pattern(csr: Any) -> Any:
+    """1 where the matrix is not 0."""
+    return from_parts((csr.data != 0).astype(csr.dtype), csr.indices, csr.indptr, csr.shape).csr
+
+
+_of_two("+", lambda a, b: a + b)
+_of_two("-", lambda a, b: a - b)
+_of_two("*", lambda a, b: a.multiply(b), finite=True)
+_of_two("!=", lambda a, b: a != b)
+_of_two("<", lambda a, b: a < b)
+_of_two(">", lambda a, b: a > b)
+_of_two("&", lambda a, b: _pattern(a).multiply(_pattern(b)))
+_of_two("|", lambda a, b: (_pattern(a) + _pattern(b)) != 0)

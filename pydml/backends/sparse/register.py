@@ -1,0 +1,5 @@
+"""Enters the sparse kernels: importing a family registers its kernels.  SciPy is imported by the first that runs."""
+
+from pydml.backends.sparse import operators, product
+
+__all__ = ["operators", "product"]
