@@ -116,8 +116,9 @@ class Builtin:
         self.cases: list[Case] = []
         self.failures: list[Failure] = []
         self.kernels: dict[tuple[str, ...], Callable[..., Any]] = {}
+        self.for_dense = False  # whether there is a kernel for dense matrices
         if storages == "any":
-            self.kernels[("*",)] = meaning
+            self.add_kernel(("*",), meaning)
         self._shape = shape.resolve(self.signature) if isinstance(shape, ShapeRule) else shape
         self._infer = infer
         self._results = tuple(_RESULT_TYPES[t] for _, t in self.signature.results)
@@ -129,6 +130,11 @@ class Builtin:
         return f"<builtin {self.signature}>"
 
     # ---- declarations
+
+    def add_kernel(self, kinds: tuple[str, ...], kernel: Callable[..., Any]) -> None:
+        """Use `kernel` for matrix arguments of these storages; ("*",): for all that no other kernel takes."""
+        self.kernels[kinds] = kernel
+        self.for_dense |= all(k in ("dense", "*") for k in kinds)
 
     def case(self, expression: str, expected: str) -> None:
         """Declare that `expression` gives `expected`.  A generated test runs it."""
@@ -172,8 +178,8 @@ class Builtin:
                 break
         try:
             if dense:
-                kernels = self.kernels
-                if kernels:
+                if self.for_dense:
+                    kernels = self.kernels
                     kernel = kernels.get(("dense",) * sum(type(a) is np.ndarray for a in args)) or kernels.get(("*",))
                     if kernel is not None:
                         result = kernel(*args)
@@ -258,7 +264,7 @@ def kernel(name: str, *kinds: str) -> Callable[[Callable[..., Any]], Callable[..
     """Register a kernel of builtin `name` for matrix arguments of these storages, e.g. `@kernel("%*%", "sparse", "dense")`."""
 
     def register(function: Callable[..., Any]) -> Callable[..., Any]:
-        _REGISTRY._builtins[name].kernels[tuple(kinds)] = function
+        _REGISTRY._builtins[name].add_kernel(kinds, function)
         return function
 
     return register

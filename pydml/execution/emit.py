@@ -16,6 +16,7 @@ import types
 from dataclasses import dataclass, field
 from typing import Any
 
+from pydml.builtins.fused import Template
 from pydml.builtins.registry import Builtin
 from pydml.diagnostics import SourceFile, Span
 from pydml.ir.liveness import Liveness
@@ -58,11 +59,13 @@ class Code:
     names: dict[str, str]
     builtins: dict[str, tuple[Builtin, str]]
     parfors: dict[str, ParFor]
+    templates: dict[str, Template] = field(default_factory=dict)
     places: list[tuple[Span, tuple[tuple[str, Span], ...]]] = field(default_factory=list)
 
     def text(self) -> str:
         """The Python text, as `--explain=python` prints it."""
-        return "\n\n".join(f"# {file.name}\n{ast.unparse(module)}" for file, module in self.modules) + "\n"
+        steps = "".join(f"# {name}: {template!r}\n" for name, template in self.templates.items())
+        return "\n\n".join(f"# {file.name}\n{ast.unparse(module)}" for file, module in self.modules) + "\n" + steps
 
     def compile(self) -> list[tuple[SourceFile, types.CodeType]]:
         return [(file, compile(module, file.name, "exec")) for file, module in self.modules]
@@ -184,6 +187,10 @@ class _Emitter:
         return ast.Name(name, ast.Store(), **self.position)
 
     def constant(self, value: Any) -> ast.expr:
+        if isinstance(value, Template):
+            name = f"_steps_{len(self.code.templates) + 1}"
+            self.code.templates[name] = value
+            return self.load(name)
         if type(value) is float and (value != value or value in (float("inf"), float("-inf"))):
             return self.load("_nan" if value != value else "_inf" if value > 0 else "_ninf")
         return ast.Constant(value, **self.position)
@@ -369,18 +376,32 @@ class _Emitter:
         known = bool(s.arg_types) and all(t.data != "unknown" and not (t.data == SCALAR and t.value == "unknown") for t in s.arg_types)
         mode = "run" if known or b.self_checking else "call"
         if mode == "run" and b.self_checking and ("*",) in b.kernels and len(b.kernels) == 1:
-            mode = "meaning"
+            mode = "direct"  # one kernel for all storages, which checks its arguments itself
         function = self.builtin_name(b, mode)
+        dying = self.dying(s) if b.name == "fused steps" else ()
         args = [self.operand(a) for a in s.args]
+        if b.name == "fused steps":
+            args[1] = self.constant(dying)
         if b.needs == "context":
             args.insert(0, self.load("_ctx"))
         elif b.needs == "dtype":
             args.insert(0, ast.Attribute(self.load("_ctx"), "dtype", ast.Load(), **self.position))
         return ast.Call(self.load(function), args, [], **self.position)
 
+    def dying(self, s: Op) -> tuple[int, ...]:
+        """Positions of inputs whose memory the result may take: nobody reads them afterwards."""
+        live = self.liveness.after[s] - set(s.outs)
+        names = [o.name if isinstance(o, Var) else None for o in s.args[2:]]
+        waiting = {n for name, p in self.pending.items() if name not in names for n in p.reads}
+        return tuple(
+            k
+            for k, name in enumerate(names)
+            if name is not None and (name in self.pending or (name not in live and name not in waiting))
+        )
+
     def builtin_name(self, b: Builtin, mode: str) -> str:
         text = _OPERATOR_NAMES.get(b.name) or "".join(c if c.isalnum() else "_" for c in b.name)
-        name = f"_b_{text}" + {"run": "", "call": "_checked", "meaning": "_direct"}[mode]
+        name = f"_b_{text}" + {"run": "", "call": "_checked", "direct": "_direct"}[mode]
         self.code.builtins[name] = (b, mode)
         return name
 

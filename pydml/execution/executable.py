@@ -122,11 +122,12 @@ class Executable:
             "_cell": cell,
             "_run_parfor": ParforRunner(self.code.parfors),
         }
+        namespace.update(self.code.templates)
         for name in ("int_add", "int_sub", "int_mul", "int_mod", "int_idiv", "int_neg", "divide", "power", "mod", "idiv", "concat"):
             namespace["_" + name] = getattr(arithmetic, name)
         namespace["_wrap"] = lambda value: arithmetic.int_add(value, 0)
         for name, (builtin, mode) in self.code.builtins.items():
-            function: Any = {"run": builtin.run, "call": builtin, "meaning": builtin.meaning}[mode]
+            function: Any = {"run": builtin.run, "call": builtin, "direct": builtin.kernels.get(("*",))}[mode]
             namespace[name] = function if statistics is None else statistics.wrap(builtin.name, function)
         for file, compiled in self._compiled():
             _remember_source(file)

@@ -1,6 +1,6 @@
 """Rewrites of a Program: each pass is a function in a file of its own, program in, the same program changed.
 
-`PASSES` is their order.  All keep the values, up to nothing: none changes rounding.
+`PASSES` is their order.  All keep the values to the last bit, except that fused sums add up in blocks.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from pydml.ir.infer import infer
 from pydml.ir.parfor import check_parfor
 from pydml.ir.passes.cse import eliminate_common_subexpressions
 from pydml.ir.passes.dead_code import eliminate_dead_code
+from pydml.ir.passes.fuse_elementwise import fuse_elementwise
 from pydml.ir.passes.inline import inline
 from pydml.ir.passes.reachable import keep_reachable
 from pydml.ir.passes.simplify import simplify
@@ -23,6 +24,7 @@ PASSES: tuple[Callable[[Program], None], ...] = (
     simplify,
     eliminate_common_subexpressions,
     eliminate_dead_code,  # and what only fed results that no caller uses
+    fuse_elementwise,
     update_in_place,  # last: it relies on which variable is assigned by which operation
 )
 
