@@ -1,0 +1,107 @@
+"""What `pydml doc` prints: builtins, from their declarations; DML files, from their comments."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydml.config import bundled_scripts
+from pydml.diagnostics import DMLError
+from pydml.signature import suggest
+
+
+def print_documentation(names: Sequence[str]) -> int:
+    """Print the documentation of each name, or the list of all builtins.  Returns the exit status."""
+    if not names:
+        print(overview(), end="")
+        return 0
+    for i, name in enumerate(names):
+        try:
+            text = documentation(name)
+        except DMLError as error:
+            print(error, file=sys.stderr)
+            return 1
+        if text is None:
+            hint = suggest(name, known_names())
+            print(f"pydml doc: there is no builtin {name}" + (f"; {hint}" if hint else ""), file=sys.stderr)
+            return 2
+        print(("\n" if i else "") + text, end="")
+    return 0
+
+
+def known_names() -> list[str]:
+    from pydml.builtins import registry
+
+    return sorted({*registry.names(), *_script_builtins()})
+
+
+def _script_builtins() -> dict[str, Path]:
+    return {path.stem: path for path in sorted((bundled_scripts() / "builtin").glob("*.dml"))}
+
+
+def overview() -> str:
+    """All builtins, native and written in DML, with the first line of their documentation."""
+    from pydml.builtins import registry
+
+    lines = []
+    families: dict[str, list[str]] = {}
+    for builtin in registry.all_builtins():
+        if builtin.name[0].isalpha() and " " not in builtin.name:
+            first = builtin.doc.split("\n", 1)[0]
+            families.setdefault(builtin.module.rpartition(".")[2], []).append(f"  {builtin.name:24} {first}")
+    for family, entries in sorted(families.items()):
+        lines += [family, *entries, ""]
+    written_in_dml = list(_script_builtins())
+    if written_in_dml:
+        lines += ["written in DML", *(f"  {name}" for name in written_in_dml), ""]
+    lines.append("pydml doc NAME shows one of them; pydml doc FILE.dml the functions of a file.")
+    return "\n".join(lines) + "\n"
+
+
+def documentation(name: str) -> str | None:
+    """Text for a builtin, an operator or a DML file; None if there is nothing of that name.  Raises DMLError."""
+    from pydml.builtins import registry
+
+    if name.endswith(".dml"):
+        return _file_documentation(name)
+    builtin = registry.lookup(name)
+    if builtin is not None:
+        parts = [str(builtin.signature), "", _indent(builtin.doc)]
+        others = [n for n in (builtin.name, *builtin.aliases) if n != name]
+        if others:
+            parts += ["", f"    The same as {', '.join(others)}."]
+        examples = [f"    {case.expression}  =  {case.expected}" for case in builtin.cases[:4]]
+        if examples:
+            parts += ["", "Examples", *examples]
+        return "\n".join(parts) + "\n"
+    script = _script_builtins().get(name)
+    return _file_documentation(str(script)) if script is not None else None
+
+
+def _file_documentation(name: str) -> str:
+    from pydml.config import make_config
+    from pydml.script import load_source
+    from pydml.syntax import ast, parse, unparse_expr
+
+    def parameter(p: ast.Parameter) -> str:
+        type_ = p.type.value if p.type.data == "scalar" else f"{p.type.data}[{p.type.value}]"
+        return f"{type_} {p.name}" + (f" = {unparse_expr(p.default)}" if p.default is not None else "")
+
+    module = parse(load_source(Path(name), make_config().search))
+    parts = [module.doc] if module.doc else []
+    for function in module.functions:
+        inputs = ", ".join(map(parameter, function.params))
+        outputs = ", ".join(map(parameter, function.outputs))
+        parts.append(f"{function.name}({inputs})" + (f" -> {outputs}" if outputs else ""))
+        if function.doc and function.doc != module.doc:
+            parts[-1] += "\n\n" + _indent(function.doc)
+    return "\n\n".join(parts) + "\n"
+
+
+def _indent(text: str) -> str:
+    """The text of a docstring, all lines indented by four."""
+    import textwrap
+
+    first, _, rest = text.partition("\n")
+    return textwrap.indent(f"{first}\n{textwrap.dedent(rest)}".rstrip(), "    ")
