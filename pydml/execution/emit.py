@@ -333,7 +333,7 @@ class _Emitter:
         self.flush(set(outs))
         self.position = position
         self.bind(s.outs, expression, single=len(s.builtin.signature.results) <= 1)
-        self.release(s, {n for a in s.args for n in variables_in(a)} | set(reads) | set(outs))
+        self.release(s, set(reads) | set(outs))
 
     def flush_one(self, name: str) -> None:
         p = self.pending.pop(name)
@@ -528,7 +528,7 @@ class _Emitter:
         used = {n for a in s.args for n in variables_in(a)}
         for name in [n for n in self.pending if n not in used]:
             self.flush_one(name)
-        used |= self.reads_of(s.args)
+        reads = set(self.reads_of(s.args))
         self.place(s.span, s.inlined)
         position = self.position
         args = [self.operand(a) for a in s.args]
@@ -542,7 +542,7 @@ class _Emitter:
             self.out.append(ast.Expr(call, **self.position))
         else:
             self.bind(s.outs, call, single=False)
-        self.release(s, used | {o for o in s.outs if o})
+        self.release(s, reads | {o for o in s.outs if o})
 
     # ---- control flow
 
