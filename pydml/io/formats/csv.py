@@ -1,0 +1,216 @@
+"""The csv format: one line per row, cells divided by a separator.
+
+Reading accepts what SystemDS 3.4.0 accepts (blanks around numbers, LF or CRLF, empty cells, a last line without its end, a
+byte order mark), and beyond it `nan` and `inf` in any case, numbers in double quotes, and empty lines at the end of a file.  A row that is
+longer than the first one is an error here; SystemDS drops its surplus cells.
+"""
+
+from __future__ import annotations
+
+from array import array
+from typing import Any
+
+import numpy as np
+
+from pydml.diagnostics import fail
+from pydml.io.numbers import bad_cell, cell_texts, parse_cell, shown
+from pydml.io.paths import part_files, read_bytes
+from pydml.io.registry import Format, Option
+from pydml.io.triples import CHUNK
+from pydml.values.storage import Sparse, compact
+
+_BOM = b"\xef\xbb\xbf"
+
+
+def read_csv(path: str, options: dict[str, Any], metadata: Any, dtype: Any) -> Any:
+    """The matrix in a file or folder; only the first file of a folder has a header."""
+    dialect = Dialect(options)
+    files = part_files(path)
+    if not files:
+        fail("data-format", f"{path} is empty")
+    parts = []
+    cols = None
+    for n, file in enumerate(files):
+        data = read_bytes(file)
+        if not data:
+            fail("data-format", f"{path} is empty")
+        values, cols = _parse(file, data, dialect, dialect.header and n == 0, cols)
+        parts.append(np.frombuffer(values, dtype=np.float64).astype(dtype, copy=False))
+    cells = parts[0] if len(parts) == 1 else np.concatenate(parts)
+    return finish(cells.reshape(-1, cols), metadata)
+
+
+def finish(matrix: np.ndarray, metadata: Any) -> Any:
+    """The matrix with the size that was declared: rows that are missing at its end are zero."""
+    rows, cols = matrix.shape
+    metadata.check_size(rows, cols, padded=True)
+    if metadata.rows is not None and rows < metadata.rows:
+        padded = np.zeros((metadata.rows, cols), matrix.dtype)
+        padded[:rows] = matrix
+        matrix = padded
+    return compact(matrix)
+
+
+class Dialect:
+    """The options of reading as bytes."""
+
+    def __init__(self, options: dict[str, Any]):
+        self.header: bool = options["header"]
+        self.sep = separator(options["sep"])
+        self.fill: bool = options["fill"]
+        self.default: float = options["default"]
+        strings = options["naStrings"]
+        strings = (strings,) if isinstance(strings, str) else strings or ()
+        # SystemDS joins several by a middle dot
+        self.missing = frozenset(s.strip().encode() for text in strings for s in text.split("\xb7") if s.strip())
+
+
+def separator(text: str) -> bytes:
+    if not text or "\n" in text or "\r" in text:
+        fail("value", f"sep must be a text without line ends, got {shown(text.encode())}")
+    return text.encode()
+
+
+def _parse(file: str, data: bytes, dialect: Dialect, header: bool, cols: int | None) -> tuple[array, int]:
+    """All cells of one file, and the number of columns.  cols: that of the files before, None for the first."""
+    if data.startswith(_BOM):
+        data = data[3:]
+    lines = data.splitlines()
+    while lines and not lines[-1].strip(b" "):
+        lines.pop()
+    if not lines:
+        fail("data-format", f"{file} holds no rows")
+    sep, missing = dialect.sep, dialect.missing
+    if header and len(lines) == 1:
+        cols = lines[0].count(sep) + 1
+    quick = not missing and b"_" not in data
+    values = array("d")
+    extend = values.extend
+    size = 0
+    for number, line in enumerate(lines[1:] if header else lines, 2 if header else 1):
+        cells = line.split(sep)
+        if len(cells) != cols:
+            if cols is None:
+                cols = len(cells)
+            elif not line.strip(b" "):
+                fail("data-format", f"{file}: line {number} is empty")
+            else:
+                fail(
+                    "data-format",
+                    f"{file}: line {number} has {len(cells)} cells, the lines before have {cols}",
+                    help="name the separator by sep=" if 1 in (cols, len(cells)) else "",
+                )
+        if quick:
+            try:
+                extend(map(float, cells))
+                size += cols
+                continue
+            except ValueError:
+                del values[size:]
+        extend(_careful_row(file, number, cells, line, dialect))
+        size += cols
+    assert cols is not None
+    return values, cols
+
+
+def _careful_row(file: str, number: int, cells: list[bytes], line: bytes, dialect: Dialect) -> list[float]:
+    """A row that has cells other than plain numbers: empty, missing, quoted, or wrong."""
+    if len(cells) == 1 and not line.strip(b" "):
+        fail("data-format", f"{file}: line {number} is empty")
+    return [read_cell(file, number, k, cell, dialect) for k, cell in enumerate(cells, 1)]
+
+
+def read_cell(file: str, line: int, column: int, cell: bytes, dialect: Dialect) -> float:
+    """The number in a cell of whatever kind.  Raises DMLError "data-format"."""
+    text = cell.strip()
+    if text in dialect.missing:
+        return float("nan")
+    if not text:
+        if dialect.fill:
+            return dialect.default
+        fail(
+            "data-format",
+            f"{file}: line {line}, column {column}: the cell is empty",
+            help="fill=TRUE reads it as default=",
+        )
+    value = parse_cell(text)
+    if value is None and len(text) > 1 and text[:1] == text[-1:] == b'"':
+        value = parse_cell(text[1:-1])
+    if value is None:
+        help = ""
+        if line == 1 and not dialect.header:
+            help = "header=TRUE skips the first line"
+        elif text.strip(b'"').lower() in (b"na", b"null", b"none", b"n/a", b"missing", b"?"):
+            help = f"naStrings={shown(text)} reads it as NaN"
+        elif any(other in text and other != dialect.sep for other in (b";", b"\t", b",", b" ", b"|")):
+            help = "name the separator by sep="
+        bad_cell(file, line, column, text, help)
+    return value
+
+
+def write_csv(value: Any, path: str, options: dict[str, Any]) -> None:
+    """Write the matrix to one file.  Zeros are `0`, or nothing with sparse=TRUE and several columns."""
+    rows, cols = value.shape
+    sep = separator(options["sep"]).decode()
+    # a row without any character would be read as no row
+    zero = "" if options["sparse"] and cols > 1 else "0"
+    with open(path, "w", encoding="utf-8", newline="") as out:
+        if options["header"]:
+            out.write(sep.join(f"C{k}" for k in range(1, cols + 1)) + "\n")
+        if type(value) is Sparse:
+            _write_sparse_rows(out, value.csr, sep, zero)
+            return
+        step = max(1, CHUNK // cols)
+        for start in range(0, rows, step):
+            block = value[start : start + step]
+            texts = cell_texts(block.ravel().tolist(), zero)
+            out.writelines(sep.join(texts[k : k + cols]) + "\n" for k in range(0, len(texts), cols))
+
+
+def _write_sparse_rows(out: Any, csr: Any, sep: str, zero: str) -> None:
+    rows, cols = csr.shape
+    empty = [zero] * cols
+    empty_line = sep.join(empty) + "\n"
+    starts = csr.indptr.tolist()
+    for row in range(rows):
+        start, end = starts[row], starts[row + 1]
+        if start == end:
+            out.write(empty_line)
+            continue
+        texts = empty.copy()
+        for j, text in zip(
+            csr.indices[start:end].tolist(), cell_texts(csr.data[start:end].tolist(), zero), strict=True
+        ):
+            texts[j] = text
+        out.write(sep.join(texts) + "\n")
+
+
+def size_csv(path: str, options: dict[str, Any], metadata: Any) -> tuple[int | None, int | None]:
+    """The declared size, or the number of columns by the first line."""
+    cols = metadata.cols
+    if cols is None:
+        files = part_files(path)
+        head = read_bytes(files[0], 1 << 16) if files else b""
+        line, end, rest = head.partition(b"\n")
+        if options["header"]:
+            line, end, _ = rest.partition(b"\n")
+        if end and line.strip():
+            cols = line.count(separator(options["sep"])) + 1
+    return metadata.rows, cols
+
+
+FORMAT = Format(
+    name="csv",
+    summary="one line per row, cells divided by a separator",
+    read=read_csv,
+    write=write_csv,
+    size=size_csv,
+    options=(
+        Option("header", "boolean", False, "the first line holds the names of the columns", in_metadata=True),
+        Option("sep", "string", ",", "what divides cells: one or more characters, taken literally", in_metadata=True),
+        Option("fill", "boolean", True, "an empty cell is read as `default`; FALSE: it is an error", ("read",)),
+        Option("default", "number|string", 0.0, "the value of empty cells", ("read",)),
+        Option("naStrings", "string|shape", (), "texts that are read as NaN", ("read",)),
+        Option("sparse", "boolean", False, "zeros are written as nothing", ("write",)),
+    ),
+)
