@@ -1,4 +1,4 @@
-"""Conversions between scalars, 1 x 1 matrices and lists: as.scalar, as.matrix, as.double, as.integer, as.logical, as.list."""
+"""Conversions: as.scalar, as.matrix, as.double, as.integer, as.logical, as.list."""
 
 from __future__ import annotations
 
@@ -72,8 +72,8 @@ def _as_scalar_type(X: Type) -> Type:
 def as_scalar(X):
     """The value in a 1 x 1 matrix or frame, or in a list of one element.
 
-    A matrix gives a double, a frame the type of its column, a list the element as it is (from a 1 x 1 matrix: its cell).
-    A scalar is returned unchanged, which SystemDS rejects.  Any other size is an error.
+    A matrix gives a double, a frame the type of its column, a list the element as it is (from a 1 x 1 matrix: its
+    cell). A scalar is returned unchanged, which SystemDS rejects.  Any other size is an error.
     """
     if type(X) is np.ndarray:
         return X.item()
@@ -108,8 +108,8 @@ def as_matrix(dtype, X):
     """A matrix of the value.
 
     A scalar gives 1 x 1 (TRUE is 1, text is read as a number); a frame its cells as numbers; a list of one matrix that
-    matrix; a list of n scalars n x 1.  Other lists are an error.  A matrix is returned unchanged, which SystemDS rejects;
-    SystemDS makes 0 of text.
+    matrix; a list of n scalars n x 1.  Other lists are an error.  A matrix is returned unchanged, which SystemDS
+    rejects; SystemDS makes 0 of text.
     """
     if is_matrix(X):
         return X
@@ -146,7 +146,10 @@ def _as_double_type(x: Type) -> Type:
 
 @builtin("as.double(x: scalar) -> double", infer=_as_double_type, self_checking=True)
 def as_double(x):
-    """The scalar as a double: TRUE is 1.0; text is read as a number, and other text is an error.  As SystemDS `as.double`."""
+    """The scalar as a double: TRUE is 1.0; text is read as a number, and other text is an error.
+
+    As SystemDS `as.double`.
+    """
     return _number("as.double", x) if isinstance(x, str) else float(x)
 
 

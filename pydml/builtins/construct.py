@@ -45,10 +45,10 @@ def _matrix_type(data: Type, rows: Type, cols: Type, byrow: Type) -> Type:
 def matrix(dtype, data, rows, cols, byrow):
     """A matrix of rows x cols cells.
 
-    data: a number that fills all cells; text with the cells, row by row, separated by blanks; or a matrix whose cells are
-    put into the new size, row by row (byrow=FALSE: read and written column by column).  rows, cols: doubles are truncated.
-    The number of cells must fit.  Numbers in text are Java's: `1e3`, `NaN`, `Infinity`.  Same as SystemDS `matrix`; a reshape
-    shares its cells with `data` where it can.
+    data: a number that fills all cells; text with the cells, row by row, separated by blanks; or a matrix whose cells
+    are put into the new size, row by row (byrow=FALSE: read and written column by column).  rows, cols: doubles are
+    truncated. The number of cells must fit.  Numbers in text are Java's: `1e3`, `NaN`, `Infinity`.  Same as SystemDS
+    `matrix`; a reshape shares its cells with `data` where it can.
     """
     rows, cols = int(rows), int(cols)
     if isinstance(data, str):
@@ -129,8 +129,8 @@ def _seq_type(start: Type, end: Type, step: Type) -> Type:
 def seq(dtype, start, end, step):
     """The column vector start, start + incr, ..., as far as `to`, which is included.
 
-    incr: 1 by default, or -1 where from > to, also for an incr of 1 given.  An incr of 0 or of the wrong sign is an error.
-    Returns (n, 1).  As SystemDS `seq`, which adds up the increments, rounding each time.
+    incr: 1 by default, or -1 where from > to, also for an incr of 1 given.  An incr of 0 or of the wrong sign is an
+    error. Returns (n, 1).  As SystemDS `seq`, which adds up the increments, rounding each time.
     """
     step = _increment(start, end, step)
     count = _sequence_length(start, end, step)
@@ -169,5 +169,5 @@ def list_(*items):
 
 
 list_.case("length(list())", "0")
-list_.case('as.scalar(list(a=1, b="x")["b"])', "x")
+list_.case('toString(list(a=1, b="x"))', "List containing:\n[1, x]")
 list_.case("length(list(list(1, 2), 3))", "2")

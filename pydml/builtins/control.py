@@ -44,8 +44,8 @@ def toString(target, rows, cols, decimal, sparse, sep, linesep):
     """The text of a value, as print writes it.
 
     target: any value.  rows, cols: only the first so many rows and columns of a matrix or frame.  decimal: decimals of
-    each cell, rounded half to even from the exact value.  sparse: one line `row col value` for each non-zero cell.
-    sep, linesep: what follows a cell and a row; every row has its `linesep`, the last one too, so that `print(toString(X))`
+    each cell, rounded half to even from the exact value.  sparse: one line `row col value` for each non-zero cell. sep,
+    linesep: what follows a cell and a row; every row has its `linesep`, the last one too, so that `print(toString(X))`
     ends with an empty line.  Same as SystemDS `toString`.
     """
     return value_text(target, int(rows), int(cols), int(decimal), sparse, sep, linesep)
@@ -60,7 +60,10 @@ toString.fails("toString(1, sep=2)", "argument-type", "sep must be a string")
 
 @builtin("stop(message: scalar)", effects=["stop"])
 def stop(message):
-    """End the program with an error that carries the message.  What was printed before stays.  Same as SystemDS `stop`."""
+    """End the program with an error that carries the message.
+
+    What was printed before stays.  Same as SystemDS `stop`.
+    """
     fail("stop", scalar_text(message))
 
 

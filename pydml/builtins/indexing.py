@@ -1,13 +1,13 @@
 """Right and left indexing: `X[rl:ru, cl:cu]` is the builtin "[]", `X[rl:ru, cl:cu] = value` is "[]=".
 
-Indexes are 1-based and inclusive.  rl and ru are both NULL for all rows, cl and cu for all columns; a single index comes twice.
-`X[i]` of a matrix is row i.  Lists use rl and ru only, and they may be names.  Ranges are never clipped: outside, empty and
-reversed ones are errors (a reversed range of a list is empty, as in SystemDS).
+Indexes are 1-based and inclusive.  rl and ru are both NULL for all rows, cl and cu for all columns; a single index
+comes twice. `X[i]` of a matrix is row i.  Lists use rl and ru only, and they may be names.  Ranges are never clipped:
+outside, empty and reversed ones are errors (a reversed range of a list is empty, as in SystemDS).
 
 A range of a matrix is a view: nobody may write into an array that has views.  The emitter calls `cell` for
-`as.scalar(X[i, j])`, and `assign_in_place` for "[]=" where nobody else holds the matrix, which includes views of it.
-A storage or a frame takes part by methods `right_index(r0, r1, c0, c1)` and `left_index(r0, r1, c0, c1, value)` with 0-based
-half-open ranges; sparse matrices have kernels in `backends.cpu.sparse_indexing`.
+`as.scalar(X[i, j])`, and `assign_in_place` for "[]=" where nobody else holds the matrix, which includes views of it. A
+storage or a frame takes part by methods `right_index(r0, r1, c0, c1)` and `left_index(r0, r1, c0, c1, value)` with
+0-based half-open ranges; sparse matrices have kernels in `backends.cpu.sparse_indexing`.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Text of values and values of text: what `print`, `toString`, string concatenation, casts and files agree on.
 
 `scalar_text` and `matrix_text` render values as SystemDS 3.4.0 on Java 17 does; `format_string` is the part of Java's
-`String.format` that scripts use; `parse_double` reads numbers as Java does.  A value of another module (a frame) takes part by
-a method `to_text(rows, cols, decimal, sparse, sep, linesep)`.
+`String.format` that scripts use; `parse_double` reads numbers as Java does.  A value of another module (a frame) takes
+part by a method `to_text(rows, cols, decimal, sparse, sep, linesep)`.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ def scalar_text(value: Any) -> str:
 def double_text(x: float) -> str:
     """`Double.toString` of Java 17.
 
-    Python's shortest digits are Java's, except for powers of two, subnormal numbers and numbers from 2^53 on; those go through
-    `_java_digits`.
+    Python's shortest digits are Java's, except for powers of two, subnormal numbers and numbers from 2^53 on; those go
+    through `_java_digits`.
     """
     size = abs(x)
     if 1e-3 <= size < 1e7:
@@ -69,9 +69,9 @@ def double_text(x: float) -> str:
 def _java_digits(x: float) -> tuple[str, int]:
     """Digits that Java up to 18 gives to x > 0, and the position of the decimal point: x = 0.d1d2... * 10^point.
 
-    Java prints integers below 2^63 exactly, without the decimals that one unit in the last place makes meaningless.  Other
-    numbers get digits until the rest is smaller than half a unit in the last place, the ends excluded; at a power of two the
-    smaller distance, to the number below, counts on both sides.  There are two digits at least.
+    Java prints integers below 2^63 exactly, without the decimals that one unit in the last place makes meaningless.
+    Other numbers get digits until the rest is smaller than half a unit in the last place, the ends excluded; at a power
+    of two the smaller distance, to the number below, counts on both sides.  There are two digits at least.
     """
     numerator, denominator = x.as_integer_ratio()
     binary_exponent = math.frexp(x)[1] - 1
@@ -127,7 +127,8 @@ _BLANKS = "".join(map(chr, range(33)))
 def parse_double(text: str) -> float | None:
     """The number that Java's `Double.parseDouble` reads from the text, or None.
 
-    `NaN`, `Infinity`, `1.`, `.5`, `1e3`, `2d`, `0x1p-3` and blanks around are fine; `Inf`, `nan`, `1_000` and `0x10` are not.
+    `NaN`, `Infinity`, `1.`, `.5`, `1e3`, `2d`, `0x1p-3` and blanks around are fine; `Inf`, `nan`, `1_000` and `0x10`
+    are not.
     """
     text = text.strip(_BLANKS)
     if _DOUBLE.fullmatch(text):
@@ -176,8 +177,8 @@ def matrix_text(
 ) -> str:
     """The first `rows` rows and `cols` columns, `linesep` after each row.
 
-    Cells have `decimal` decimals, rounded half to even from their exact value.  sparse: `row sep col sep value` for each
-    non-zero cell.
+    Cells have `decimal` decimals, rounded half to even from their exact value.  sparse: `row sep col sep value` for
+    each non-zero cell.
     """
     rows, cols, decimal = max(rows, 0), max(cols, 0), max(decimal, 0)
     if sparse:
@@ -220,7 +221,7 @@ def _sparse_text(X: Any, rows: int, cols: int, decimal: int, sep: str, linesep: 
 
 
 def list_text(value: List) -> str:
-    """`List containing:`, a new line and the elements in brackets; an empty list has no opening bracket, as in SystemDS."""
+    """`List containing:`, a new line and the elements in brackets; an empty list has no `[`, as in SystemDS."""
     if len(value) == 0:
         return "List containing:]"
     parts = [f"\nMatrix:\n{matrix_text(v)}" if is_matrix(v) else value_text(v) for v in value]
@@ -236,8 +237,8 @@ _SPECIFIER = re.compile(r"%(?:(\d+)\$|(<))?([-#+ 0,(]*)(\d+)?(?:\.(\d+))?([a-zA-
 def format_string(format: str, args: tuple[Any, ...]) -> str:
     """The scalars `args` put into the format, as Java's `String.format` does in the US locale.
 
-    Conversions: d o x for ints; f e g a for doubles; b s h for all (upper case too); %% and %n.  Flags `- + 0 , ( # ` and blank,
-    width, precision, `%2$s` and `%<s`.  Raises DMLError "argument-type" for arguments that do not fit.
+    Conversions: d o x for ints; f e g a for doubles; b s h for all (upper case too); %% and %n.  Flags `- + 0 , ( # `
+    and blank, width, precision, `%2$s` and `%<s`.  Raises DMLError "argument-type" for arguments that do not fit.
     """
     result = []
     position = 0

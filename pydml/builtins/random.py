@@ -1,0 +1,175 @@
+"""Random matrices: rand and sample.
+
+Cells are drawn in blocks of a fixed number of cells, each with its own generator, keyed by the seed of the call and the
+number of the block: a value depends on nothing else, so that threads may fill blocks in any order
+(`backends.cpu.parallel_rand`).  Values differ from those of SystemDS for the same seed.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pydml.builtins.construct import checked_size
+from pydml.builtins.registry import builtin
+from pydml.diagnostics import fail
+from pydml.types import BOOLEAN, Type, matrix_type
+from pydml.values import Sparse
+from pydml.values.storage import SPARSITY_TURN_POINT, check_dense_size
+
+BLOCK = 1 << 18
+PDFS = ("uniform", "normal", "poisson")
+
+
+def _rand_type(
+    rows: Type, cols: Type, minimum: Type, maximum: Type, pdf: Type, sparsity: Type, seed: Type, rate: Type
+) -> Type:
+    r, c = checked_size("rand", "rows", rows), checked_size("rand", "cols", cols)
+    if isinstance(pdf.const, str) and pdf.const.lower() not in PDFS:
+        fail("value", f"rand: there is no pdf {pdf.const!r}", help=f"known are {', '.join(PDFS)}")
+    if isinstance(sparsity.const, (int, float)) and not 0 <= sparsity.const <= 1:
+        fail("value", f"rand: sparsity must be from 0 to 1, got {sparsity.const}", help="it is the share of non-zeros")
+    if pdf.const == "poisson" and isinstance(rate.const, (int, float)) and not rate.const > 0:
+        fail("value", f"rand: lambda must be greater than 0, got {rate.const}")
+    return matrix_type(r, c)
+
+
+@builtin(
+    "rand(rows: number = 1, cols: number = 1, min: number = 0, max: number = 1, pdf: string = 'uniform', "
+    "sparsity: number = 1, seed: int = -1, lambda: number = 1) -> matrix",
+    infer=_rand_type,
+    needs="context",
+    effects=["random"],
+    aliases=["Rand", "RAND"],
+)
+def rand(ctx, rows, cols, minimum, maximum, pdf, sparsity, seed, rate, fill=None):
+    """A matrix of random numbers.
+
+    pdf: "uniform" in [min, max); "normal" with mean 0 and variance 1; "poisson" with mean lambda.  min == max gives
+    that constant.  sparsity: the share of cells that are drawn, the others are 0; min and max are those of the drawn
+    ones. seed: the same seed gives the same matrix, on any number of threads; -1 draws a new one.  rows, cols: doubles
+    are truncated.  As SystemDS `rand`, with other random numbers.
+    """
+    rows, cols, cells = int(rows), int(cols), int(rows) * int(cols)
+    draw = _drawing(pdf.lower(), float(minimum), float(maximum), float(rate))
+    seed = ctx.random.resolve(seed)
+    fill = fill or fill_blocks
+    if sparsity >= 1:
+        check_dense_size(rows, cols, np.dtype(ctx.dtype).itemsize)
+        out = np.empty((rows, cols), ctx.dtype)
+        fill(out.reshape(-1), lambda block, part: draw(_generator(seed, block), part))
+        return out
+    positions = _positions(seed, cells, sparsity)
+    values = np.empty(len(positions), ctx.dtype)
+    fill(values, lambda block, part: draw(_generator(seed, block), part))
+    if sparsity < SPARSITY_TURN_POINT and cols > 1 and cells >= 4096:
+        return _sparse(rows, cols, positions, values)
+    out = np.zeros((rows, cols), ctx.dtype)
+    out.reshape(-1)[positions] = values
+    return out
+
+
+rand.case("sum(rand(rows=3, cols=2, min=4, max=4))", "24.0")
+rand.case("nrow(rand(rows=3.9))", "3")
+rand.case("sum(rand(rows=50, cols=40, sparsity=0.1, min=1, max=1))", "200.0")
+rand.case('sum(rand(rows=9, cols=9, seed=3, pdf="normal") - rand(rows=9, cols=9, seed=3, pdf="normal"))', "0.0")
+rand.fails('rand(rows=2, cols=2, pdf="gamma")', "value", "there is no pdf 'gamma'")
+rand.fails("rand(rows=-2, cols=2)", "value", "rows must not be negative")
+rand.fails("rand(rows=2, cols=2, sparsity=1.5)", "value", "sparsity must be from 0 to 1")
+rand.fails("rand(rows=2, cols=2, seed=2.5)", "argument-type", "seed must be an int")
+rand.fails('rand(rows=2, cols=2, pdf="poisson", lambda=0)', "value", "lambda must be greater than 0")
+
+
+def fill_blocks(out, fill):
+    """Call fill(number, part) for each block of the flat array `out`."""
+    for block, start in enumerate(range(0, len(out), BLOCK)):
+        fill(block, out[start : start + BLOCK])
+
+
+def _generator(seed: int, block: int, use: int = 0) -> np.random.Generator:
+    """The generator of one block.  use: 0 for values, 1 for positions."""
+    return np.random.Generator(np.random.Philox(key=seed | (block << 65) | (use << 64)))
+
+
+def _drawing(pdf: str, minimum: float, maximum: float, rate: float):
+    """A function draw(generator, part) that fills the flat array `part`."""
+
+    def uniform(generator, part):
+        if minimum == maximum:
+            part[:] = minimum
+            return
+        generator.random(dtype=part.dtype, out=part)
+        if (minimum, maximum) != (0.0, 1.0):
+            part *= maximum - minimum
+            part += minimum
+
+    def normal(generator, part):
+        generator.standard_normal(dtype=part.dtype, out=part)
+
+    def poisson(generator, part):
+        part[:] = generator.poisson(rate, len(part))
+
+    return {"uniform": uniform, "normal": normal, "poisson": poisson}[pdf]
+
+
+def _positions(seed: int, cells: int, sparsity: float) -> np.ndarray:
+    """Sorted positions of round(sparsity * cells) cells, drawn block by block so that each block has its share."""
+    # blocks of very sparse matrices are larger: each has some thousand positions then
+    size = BLOCK if sparsity * 50 >= 1 else max(BLOCK, int(min(2**62, 2**13 / max(sparsity, 2.0**-50))))
+    parts = []
+    for block in range(-(-cells // size)):
+        start, end = block * size, min(cells, (block + 1) * size)
+        count = round(sparsity * end) - round(sparsity * start)
+        if count:
+            chosen = _generator(seed, block, use=1).choice(end - start, count, replace=False, shuffle=False)
+            chosen.sort()
+            parts.append(chosen + start)
+    return np.concatenate(parts) if parts else np.empty(0, np.int64)
+
+
+def _sparse(rows: int, cols: int, positions: np.ndarray, values: np.ndarray) -> Sparse:
+    from scipy.sparse import csr_matrix
+
+    row, col = np.divmod(positions, cols)
+    starts = np.searchsorted(row, np.arange(rows + 1))
+    return Sparse(csr_matrix((values, col, starts), shape=(rows, cols)))
+
+
+def _sample_type(population: Type, size: Type, replace: Type, seed: Type) -> Type:
+    count = checked_size("sample", "size", size)
+    limit = checked_size("sample", "range", population)
+    if limit == 0:
+        fail("value", "sample: range must be at least 1")
+    with_replacement = replace.value == BOOLEAN and replace.const is not False
+    if limit is not None and count is not None and count > limit and not with_replacement:
+        fail("value", f"sample: {count} of {limit} numbers cannot be drawn without replacement")
+    return matrix_type(count, 1)
+
+
+@builtin(
+    "sample(range: number, size: number, replace: boolean|int = FALSE, seed: int = NULL) -> matrix",
+    infer=_sample_type,
+    needs="context",
+    effects=["random"],
+)
+def sample(ctx, population, size, replace, seed):
+    """`size` numbers drawn from 1..range, in random order.  Returns (size, 1).
+
+    replace: whether a number may come again; a number in its place is the seed.  The same seed gives the same numbers.
+    As SystemDS `sample`, with other random numbers.
+    """
+    population, size = int(population), int(size)
+    if type(replace) is not bool:
+        replace, seed = False, replace
+    generator = ctx.random.generator(seed)
+    if replace:
+        chosen = generator.integers(1, population + 1, size)
+    else:
+        chosen = generator.choice(population, size, replace=False) + 1
+    return chosen.astype(ctx.dtype).reshape(size, 1)
+
+
+sample.case("sum(sample(100, 100))", "5050.0")
+sample.case("max(sample(3, 50, TRUE)) <= 3", "TRUE")
+sample.case("sum(abs(sample(1000, 10, 7) - sample(1000, 10, FALSE, 7)))", "0.0")
+sample.fails("sample(5, 7)", "value", "7 of 5 numbers cannot be drawn without replacement")
+sample.fails("sample(0, 1)", "value", "range must be at least 1")
