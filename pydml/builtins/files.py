@@ -48,9 +48,9 @@ def _read_type(path: Type, *types: Type) -> Type:
         from pydml.io.load import static_type
 
         return static_type(str(path.const), arguments)
-    data_type = arguments.get("data_type", "")
+    data_type = str(arguments.get("data_type", "")).lower()
     if data_type == "scalar":
-        return _SCALAR.get(arguments.get("value_type", "double"), UNKNOWN_SCALAR)
+        return _SCALAR.get(str(arguments.get("value_type", "double")).lower(), UNKNOWN_SCALAR)
     return _DATA.get(data_type, ANY)
 
 

@@ -76,30 +76,31 @@ class Replacement:
             cannot_write(self.path, error)
 
     def _exchange(self) -> None:
-        done: list[Callable[[], None]] = []
+        done: list[tuple[Callable[..., Any], str, str]] = []  # what undoes each step
         try:
             for temporary, target in self._pending:
                 if temporary is None:
                     if os.path.lexists(target):
                         aside = self._temporary(target)
                         os.replace(target, aside)
-                        done.append(lambda a=aside, t=target: os.replace(a, t))
+                        done.append((os.replace, aside, target))
                     continue
                 _keep_mode(temporary, target)
                 if not os.path.lexists(target):
                     os.replace(temporary, target)
-                    done.append(lambda t=target: _delete(t))
+                    done.append((os.replace, target, temporary))
                 elif _swap(temporary, target):
-                    done.append(lambda n=temporary, t=target: _swap(n, t))
+                    done.append((_swap, temporary, target))
                 else:
                     aside = self._temporary(target)
                     os.replace(target, aside)
-                    done.append(lambda a=aside, t=target: (_delete(t), os.replace(a, t)))
+                    done.append((os.replace, aside, target))
                     os.replace(temporary, target)
+                    done.append((os.replace, target, temporary))
         except BaseException:
-            for undo in reversed(done):
+            for undo, a, b in reversed(done):
                 with contextlib.suppress(OSError):
-                    undo()
+                    undo(a, b)
             raise
 
 

@@ -106,7 +106,7 @@ def _read_list(path: str, metadata: Metadata, dtype: Any) -> List:
     found: dict[int, tuple[str, str]] = {}
     for entry in sorted(names):
         match = _ELEMENT.fullmatch(entry)
-        if match is None or (entry.endswith(".mtd") and entry[:-4] in names):
+        if match is None or (entry.endswith(".mtd") and entry + ".mtd" not in names):
             continue
         position = int(match[1])
         if position in found:

@@ -118,13 +118,7 @@ def _normal(where: str, key: str, value: Any, text_sizes: bool) -> Any:
     """The value of a property in its one form; None for unknown sizes."""
 
     def wrong(expected: str) -> NoReturn:
-        shown = scalar_text(value) if isinstance(value, (str, int, float)) else json.dumps(value)
-        fail(
-            "metadata",
-            f"{where}: {key} must be {expected}, got {shown!r}"
-            if isinstance(value, str)
-            else f"{where}: {key} must be {expected}, got {shown}",
-        )
+        fail("metadata", f"{where}: {key} must be {expected}, got {json.dumps(value, ensure_ascii=False)}")
 
     if key in _SIZES:
         number = value
@@ -133,7 +127,12 @@ def _normal(where: str, key: str, value: Any, text_sizes: bool) -> Any:
                 number = int(value)
             except ValueError:
                 wrong("a whole number")
-        if isinstance(number, bool) or not isinstance(number, (int, float)) or number != int(number):
+        if (
+            isinstance(number, bool)
+            or not isinstance(number, (int, float))
+            or number - number != 0
+            or number != int(number)
+        ):
             wrong("a whole number")
         if number < -1 or (number < 1 and key.endswith("block")):
             wrong("positive")

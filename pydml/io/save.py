@@ -79,7 +79,7 @@ def _write_one(value: Any, path: str, declared: registry.Format, options: dict[s
 def _write_list(value: List, folder: str, declared: registry.Format, options: dict[str, Any]) -> None:
     """One file for each element, `<position>_<name>`, with its `.mtd`."""
     for k, item in enumerate(value):
-        name = "null" if value.names is None or value.names[k] is None else value.names[k]
+        name = (value.names[k] if value.names is not None else None) or "null"
         if "/" in name or "\0" in name:
             fail("file", f"write: the element name {name!r} cannot be the name of a file")
         path = os.path.join(folder, f"{k}_{name}")
@@ -111,6 +111,7 @@ def _metadata_text(
         return describe(data_type="scalar", value_type=kind.value, format="text", description=description)
     if not declared.metadata:
         return None
+    assert kind.rows is not None and kind.cols is not None
     noted = {o.name: options[o.name] for o in declared.options if o.in_metadata}
     if kind.data == FRAME:
         return describe(

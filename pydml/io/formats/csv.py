@@ -36,6 +36,7 @@ def read_csv(path: str, options: dict[str, Any], metadata: Any, dtype: Any) -> A
             fail("data-format", f"{path} is empty")
         values, cols = _parse(file, data, dialect, dialect.header and n == 0, cols)
         parts.append(np.frombuffer(values, dtype=np.float64).astype(dtype, copy=False))
+    assert cols is not None
     cells = parts[0] if len(parts) == 1 else np.concatenate(parts)
     return finish(cells.reshape(-1, cols), metadata)
 

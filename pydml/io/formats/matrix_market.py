@@ -49,8 +49,8 @@ class Header:
             self.lines += 1
             if line.strip() and not line.lstrip().startswith(b"%"):
                 break
-        sizes = [parse_int(word) for word in line.split()]
-        if len(sizes) != (2 if self.array else 3) or None in sizes:
+        sizes = [n for n in map(parse_int, line.split()) if n is not None]
+        if not len(sizes) == len(line.split()) == (2 if self.array else 3):
             self._fail(
                 self.lines, f"expected {'rows columns' if self.array else 'rows columns entries'}, found {shown(line)}"
             )
