@@ -11,12 +11,9 @@ import re
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydml.diagnostics import Diagnostic, DMLError, SourceFile
-
-if TYPE_CHECKING:
-    from pydml.script import Script
 
 USAGE = """\
 usage: pydml FILE [options]              run a DML script ('-': from standard input)
@@ -115,7 +112,6 @@ class Options:
 # ---- reading the command line
 
 _NUMBER = re.compile(r"-?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?|-Infinity")
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
 
 class _Tokens:
@@ -255,10 +251,13 @@ def _nvargs(options: Options, tokens: _Tokens, option: str) -> None:
     values = tokens.values(option)
     if not values:
         raise UsageError(f"{option} needs at least one NAME=VALUE")
+    from pydml.values.convert import named_argument
+
     for token in values:
-        name, equals, value = token.partition("=")
-        if not equals or not _NAME.fullmatch(name):
+        named = named_argument(token)
+        if named is None:
             raise UsageError(f"{option} needs NAME=VALUE, got {token}")
+        name, value = named
         if name in options.nvargs:
             options.remarks.append(f"{option}: {name} is given twice; the last value counts")
         options.nvargs[name] = value
@@ -417,6 +416,7 @@ def _main(argv: Sequence[str]) -> int:
 def _run(options: Options) -> int:
     from pydml.config import make_config
     from pydml.script import Script, dml_errors
+    from pydml.values.convert import parameter_values
 
     config = make_config(
         precision=options.precision,
@@ -426,7 +426,7 @@ def _run(options: Options) -> int:
         optimized=options.optimized,
     )
     script = Script(_source(options, config), config=config)
-    script.params.update(parameters(options.args, options.nvargs))
+    script.params.update(parameter_values(options.args, options.nvargs))
     executable = script.executable(outputs=[], explain=options.explain is not None)
     for message in _unread(options, executable.used_params):
         warning = Diagnostic("unused-argument", message, severity="warning")
@@ -461,33 +461,17 @@ def _source(options: Options, config: Any) -> SourceFile:
     return load_source(Path(options.file or ""), config.search)
 
 
-def parameters(args: Sequence[str], nvargs: dict[str, str]) -> dict[str, Any]:
-    """The values of `$` parameters: `$1`, `$2`, ... for args, `$name` for nvargs and for args of the form name=value.
-
-    An empty value counts as not given, as in SystemDS.
-    """
-    from pydml.values.convert import parameter_value
-
-    texts: dict[str, str] = {}
-    for position, text in enumerate(args, 1):
-        texts[str(position)] = text
-        name, equals, value = text.partition("=")
-        if equals and _NAME.fullmatch(name):
-            texts.setdefault(name, value)
-    texts.update(nvargs)
-    return {name: parameter_value(text) for name, text in texts.items() if text}
-
-
 def _unread(options: Options, used: set[str]) -> list[str]:
     """Remarks on parameters that the script does not mention."""
     from pydml.signature import suggest
+    from pydml.values.convert import named_argument
 
     messages = []
     for position, text in enumerate(options.args, 1):
-        name, equals, _ = text.partition("=")
-        names = [str(position)] + ([name] if equals and _NAME.fullmatch(name) else [])
+        named = named_argument(text)
+        names = [str(position)] + ([named[0]] if named is not None else [])
         if not used.intersection(names):
-            hint = suggest(name, used) if len(names) == 2 else ""
+            hint = suggest(named[0], used) if named is not None else ""
             messages.append(
                 f"-args: the script does not read {' or '.join('$' + n for n in names)} ({text})"
                 + (f"; {hint}" if hint else "")

@@ -13,8 +13,9 @@ caller's own: memory that anybody else can see is copied first.
 
 from __future__ import annotations
 
+import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -112,14 +113,17 @@ def _dense(array: np.ndarray, name: str, dtype: Any) -> Any:
             f"{name} has {array.ndim} dimensions ({' x '.join(map(str, array.shape))}); a matrix has two",
             help=f"images are rows: {name}.reshape(len({name}), -1)",
         )
-    if array.dtype.kind in "iu" and array.dtype.itemsize == 8 and array.size:
-        if int(array.max()) > 2**53 or int(array.min()) < -(2**53):
-            fail("value", f"{name} holds integers beyond 2^53, which a matrix of doubles cannot hold exactly")
+    if array.dtype.kind in "iu" and array.dtype.itemsize == 8 and array.size and not _exact(array):
+        fail("value", f"{name} holds integers beyond 2^53, which a matrix of doubles cannot hold exactly")
     if array.dtype != dtype or not array.flags.aligned:
         return array.astype(dtype, order="C")
     view = array.view()
     view.flags.writeable = False
     return view
+
+
+def _exact(integers: np.ndarray) -> bool:
+    return int(integers.min()) >= -(2**53) and int(integers.max()) <= 2**53
 
 
 def _sparse(matrix: Any, name: str, dtype: Any) -> Sparse:
@@ -218,3 +222,27 @@ def parameter_value(text: str) -> bool | int | float | str:
     for escape, character in _ESCAPES.items():
         text = text.replace(escape, character)
     return text
+
+
+_PARAMETER_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
+
+
+def named_argument(text: str) -> tuple[str, str] | None:
+    """Name and value of an argument of the form name=value."""
+    name, equals, value = text.partition("=")
+    return (name, value) if equals and _PARAMETER_NAME.fullmatch(name) else None
+
+
+def parameter_values(args: Sequence[str], nvargs: Mapping[str, str]) -> dict[str, bool | int | float | str]:
+    """The values of `$` parameters: `$1`, `$2`, ... for args, `$name` for nvargs and for args of the form name=value.
+
+    An empty value counts as not given, as in SystemDS.
+    """
+    texts: dict[str, str] = {}
+    for position, text in enumerate(args, 1):
+        texts[str(position)] = text
+        named = named_argument(text)
+        if named is not None:
+            texts[named[0]] = named[1]
+    texts.update(nvargs)
+    return {name: parameter_value(text) for name, text in texts.items() if text}
