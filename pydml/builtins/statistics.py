@@ -96,7 +96,7 @@ def cov(X, Y, weights):
 
 
 cov.case('cov(matrix("1 2 3", 3, 1), matrix("1 2 3", 3, 1))', "1.0")
-cov.case('cov(matrix("1 3", 2, 1), matrix("1 3", 2, 1), matrix("2 1", 2, 1))', "1.3333333333333333")
+cov.case('cov(matrix("1 3", 2, 1), matrix("1 3", 2, 1), matrix("2 1", 2, 1))', "1.3333333333333335")
 cov.fails("cov(matrix(1, 3, 1), matrix(1, 4, 1))", "shape-mismatch", "3 x 1, Y is 4 x 1")
 
 
