@@ -1,11 +1,13 @@
 """Which variables are still needed after each statement.
 
-`Liveness.after[statement]` is the set of variables whose value at that point may be read later.
+`Liveness.after[statement]` is the set of variables whose value at that point may be read later.  With `has_effects`, a
+statement that has none and whose results are not needed does not count as a reader, so that a variable that only feeds
+itself in a loop is dead.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from pydml.ir.program import Call, For, If, Op, ParFor, While, reads, writes
@@ -17,7 +19,10 @@ class Liveness:
     after: variables live after a statement.  before_block: live at the start of a block, keyed by id of the list.
     """
 
-    def __init__(self, body: list[Any], live_out: Iterable[str]):
+    def __init__(
+        self, body: list[Any], live_out: Iterable[str], has_effects: Callable[[Op | Call], bool] | None = None
+    ):
+        self.has_effects = has_effects
         self.after: dict[Any, frozenset[str]] = {}
         self.before_block: dict[int, frozenset[str]] = {}
         self.live_in = self._block(body, frozenset(live_out))
@@ -31,6 +36,8 @@ class Liveness:
 
     def _statement(self, s: Any, live: frozenset[str]) -> frozenset[str]:
         if isinstance(s, (Op, Call)):
+            if self.has_effects is not None and not (writes(s) & live) and not self.has_effects(s):
+                return live
             return (live - writes(s)) | reads(s)
         if isinstance(s, If):
             return self._block(s.then, live) | self._block(s.orelse, live) | reads(s)

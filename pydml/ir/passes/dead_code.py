@@ -49,9 +49,9 @@ class _Eliminator:
         program.functions = self.done
 
     def clean(self, body: Block, live_out: set[str]) -> Block:
-        """Remove until nothing changes: in loops, one removal makes the next possible."""
+        """Remove until nothing changes: an empty branch or loop makes its condition dead."""
         while True:
-            liveness = Liveness(body, live_out)
+            liveness = Liveness(body, live_out, self.has_effects)
             body, changed = self.block(body, liveness)
             if not changed:
                 return body

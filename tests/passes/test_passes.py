@@ -1,0 +1,68 @@
+"""Each pass on small programs: `<pass>.dml` holds pairs of a program and the intermediate form that the pass leaves.
+
+A pair is a DML program, a line `--- becomes`, and the text of the program after the pass; pairs are divided by `===`, a
+title may follow it.  Every program is also executed, with all passes and with none, and must print the same.
+"""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+
+from pydml.diagnostics import SourceFile
+from pydml.execution.context import Context
+from pydml.execution.executable import compile_program
+from pydml.ir import imports
+from pydml.ir.build import build
+from pydml.ir.infer import infer
+from pydml.ir.parfor import check_parfor
+from pydml.ir.passes.cse import eliminate_common_subexpressions
+from pydml.ir.passes.dead_code import eliminate_dead_code
+from pydml.ir.passes.fuse_elementwise import fuse_elementwise
+from pydml.ir.passes.inline import inline
+from pydml.ir.passes.reachable import keep_reachable
+from pydml.ir.passes.simplify import simplify
+from pydml.ir.passes.update_in_place import update_in_place
+from pydml.ir.text import program_text
+
+FOLDER = Path(__file__).parent
+
+PASSES = {
+    "simplify": simplify,
+    "inline": inline,
+    "cse": eliminate_common_subexpressions,
+    "dead_code": eliminate_dead_code,
+    "fuse_elementwise": fuse_elementwise,
+    "update_in_place": update_in_place,
+}
+
+
+def cases():
+    for path in sorted(FOLDER.glob("*.dml")):
+        for part in path.read_text().split("\n==="):
+            title, _, rest = part.removeprefix("===").partition("\n")
+            before, found, after = rest.partition("--- becomes\n")
+            assert found, f"{path.name}: {title}: no line '--- becomes'"
+            yield pytest.param(path.stem, before, after, id=f"{path.stem}-{title.strip() or 'case'}")
+
+
+def run(text: str, optimized: bool) -> str:
+    out = io.StringIO()
+    program = compile_program(SourceFile("<case>", text), outputs=[], optimized=optimized)
+    program.run(Context(out=out, seed=1))
+    return out.getvalue()
+
+
+@pytest.mark.parametrize(("name", "before", "after"), list(cases()))
+def test_pass(name, before, after):
+    program = build(imports.load(SourceFile("<case>", before)), {}, {}, ())
+    keep_reachable(program)
+    infer(program)
+    check_parfor(program)
+    if name != "simplify":
+        simplify(program)
+    PASSES[name](program)
+    assert program_text(program, types=False).strip() == after.strip()
+    assert run(before, optimized=True) == run(before, optimized=False)
