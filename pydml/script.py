@@ -110,10 +110,13 @@ def _declared_type(name: str, declared: Any) -> Type:
     return Type(example.data, example.value)
 
 
-def _check_input(name: str, declared: Type, value: Any) -> None:
+def _as_declared(name: str, declared: Type, value: Any) -> Any:
+    """The value of an input, which must fit its declaration; an int stands for a double."""
     from pydml.values import type_of
 
     actual = type_of(value)
+    if declared.value == DOUBLE and actual.value == INT:
+        return float(value)
     fits = (
         (declared.data in ("unknown", actual.data))
         and (declared.value in ("unknown", actual.value))
@@ -122,6 +125,7 @@ def _check_input(name: str, declared: Type, value: Any) -> None:
     )
     if not fits:
         fail("argument-type", f"{name} was declared as {article(str(declared))}, got {article(str(actual))}")
+    return value
 
 
 # ---- results
@@ -309,8 +313,7 @@ class Compiled:
         for name, type_ in self._types.items():
             if name not in inputs:
                 fail("call", f"the input {name} is missing")
-            values[name] = to_dml(inputs[name], name, self._script.config.dtype)
-            _check_input(name, type_, values[name])
+            values[name] = _as_declared(name, type_, to_dml(inputs[name], name, self._script.config.dtype))
         return self._run(values)
 
     def _run(self, values: dict[str, Any], keep: bool = True) -> Result:
@@ -354,7 +357,8 @@ class Library:
 
     def __init__(self, script: Script):
         executable = script.executable(outputs=[], library=True)
-        self._functions = {name: DMLFunction(info, script) for name, info in executable.functions.items()}
+        own = {name: info for name, info in executable.functions.items() if "::" not in name}
+        self._functions = {name: DMLFunction(info, script) for name, info in own.items()}
         self._name = script.source.name
         self.__doc__ = executable.doc or None
 

@@ -10,7 +10,7 @@ import builtins as python_builtins
 import math
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ from pydml.ir.passes import optimize
 from pydml.ir.program import Program
 from pydml.ir.text import program_text
 from pydml.signature import REQUIRED, Parameter, Signature, suggest
+from pydml.syntax import ast as syntax
 from pydml.types import Type
 from pydml.values import arithmetic
 
@@ -163,12 +164,17 @@ def compile_program(
 
     params: values of `$name`.  inputs: variables that have a value before the script starts, with their types.
     outputs: variables that the caller wants; None: all that the script assigns.  search: folders for source(), in order.
-    explain: keep the texts of the stages.  library: functions are kept and callable even if the script does not call them.
+    explain: keep the texts of the stages.  library: functions are kept and callable even if the script does not call them;
+    its statements are left out.
     Raises DMLError.
     """
     stages: dict[str, str] = {}
     used: set[str] = set()
     loaded = importing.load(source, search)
+    if library:  # as with source() in DML, only functions and imports count
+        module = loaded.modules[importing.MAIN]
+        kept = tuple(s for s in module.statements if isinstance(s, (syntax.Source, syntax.SetWd)))
+        loaded.modules[importing.MAIN] = replace(module, statements=kept)
     if explain:
         from pydml.syntax import unparse
 

@@ -92,7 +92,7 @@ class DMLFile(pytest.File):
         except ValueError:
             return str(self.path)
 
-    def repr_failure(self, excinfo: Any) -> Any:  # type: ignore[override]
+    def repr_failure(self, excinfo: Any) -> Any:
         from pydml.testing.expectations import Mismatch
 
         return str(excinfo.value) if isinstance(excinfo.value, Mismatch) else super().repr_failure(excinfo)
@@ -150,7 +150,7 @@ class DMLTest(pytest.Item):
                 with dml_errors():
                     function.call(script.context(), [], [])
 
-    def repr_failure(self, excinfo: Any) -> Any:  # type: ignore[override]
+    def repr_failure(self, excinfo: Any) -> Any:
         from pydml.testing.expectations import Mismatch
 
         if not isinstance(excinfo.value, Mismatch):

@@ -1,13 +1,13 @@
 """The pytest plugin: what it collects, what passes, and what a failure shows."""
 
-import os
+import io
 
 import pytest
 
 import pydml
 
 # Loaded before pytester takes its snapshot: NumPy can be loaded only once in a process.
-pydml.run("X = rand(rows=1, cols=1); print(as.scalar(X) < 0)", stdout=open(os.devnull, "w"))
+pydml.run("X = rand(rows=1, cols=1); print(as.scalar(X) < 0)", stdout=io.StringIO())
 
 
 @pytest.fixture
