@@ -1,0 +1,269 @@
+"""The sole owner of threads: one pool, one budget, shared by our kernels, parfor and BLAS.
+
+Who may spawn: only `parallel_for`, which hands tiles of a kernel that releases the GIL to the pool.  How many: at most
+`budget()` threads work for a caller, the calling thread among them.  The budget is that of the process (`set_threads`, at
+first all cores the process may use) unless the calling thread is inside `limit(n)`; a parfor worker runs inside
+`limit(share)`, and a pool worker has a budget of one, so regions that nest run on the thread they are called from.
+
+Deadlock: the caller works on its own tiles and, in the end, waits only for helpers that have begun one.  It never waits for
+a helper to start, so any number of threads may call at once, workers too.
+
+Results: the tiles of a kernel follow from the sizes alone, and each tile writes its own part of the result.  So a result does
+not depend on the number of threads, nor on which thread takes which tile.
+
+A ThreadPoolExecutor costs about twice as much per region (a future and a condition for each task).
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from queue import SimpleQueue
+from typing import Any
+
+# A region that takes less than this on one thread stays there: waking a helper costs some 30 microseconds.
+SMALL_WORK_NS = 100_000
+
+
+class _ThreadState(threading.local):
+    limit = 0  # 0: no limit of its own, the budget of the process applies
+
+
+_state = _ThreadState()
+_lock = threading.Lock()
+_process_budget = 0  # 0: not yet set
+
+
+def available_cores() -> int:
+    """Cores that this process may use: its affinity, and the quota of its control group."""
+    try:
+        cores = len(os.sched_getaffinity(0))
+    except AttributeError:  # not on this system
+        cores = os.cpu_count() or 1
+    try:
+        with open("/sys/fs/cgroup/cpu.max") as file:
+            quota, period = file.read().split()
+        if quota != "max":
+            cores = min(cores, max(1, round(int(quota) / int(period))))
+    except (OSError, ValueError):
+        pass
+    return cores
+
+
+def set_threads(n: int | None) -> None:
+    """Set the budget of the process, for BLAS too; None: all available cores."""
+    global _process_budget
+    _process_budget = available_cores() if n is None else max(1, n)
+    _blas.set_default(None if n is None else _process_budget)
+
+
+def budget() -> int:
+    """How many threads a region entered by this thread may use."""
+    global _process_budget
+    if _state.limit:
+        return _state.limit
+    if _process_budget == 0:
+        _process_budget = available_cores()
+    return _process_budget
+
+
+@contextmanager
+def limit(n: int) -> Iterator[None]:
+    """Within the block, regions entered by this thread use at most n threads (and no more than its budget).
+
+    BLAS libraries are set to n threads too.  Their setting belongs to the process: while several blocks are active, in any
+    threads, the smallest n holds.
+    """
+    before = _state.limit
+    n = max(1, min(n, budget()))
+    _state.limit = n
+    try:
+        with _blas.limited(n):
+            yield
+    finally:
+        _state.limit = before
+
+
+# ---- BLAS
+
+
+class _Blas:
+    """The thread counts of the loaded BLAS libraries, through threadpoolctl.
+
+    Limits are counted: the first of a smaller size sets the libraries, the last one to end restores them.  NumPy and SciPy
+    bring a library each, with a pool of threads each; all of them are set.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._limits: dict[int, int] = {}  # size -> number of active blocks
+        self._default: int | None = None  # what set_threads asked for
+        self._original: dict[str, int] = {}  # by path of the library
+        self._current: int | None = None  # what the libraries were set to; None: their own choice
+
+    def set_default(self, n: int | None) -> None:
+        with self._lock:
+            self._default = n
+            self._apply()
+
+    @contextmanager
+    def limited(self, n: int) -> Iterator[None]:
+        with self._lock:
+            self._limits[n] = self._limits.get(n, 0) + 1
+            self._apply()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._limits[n] -= 1
+                if not self._limits[n]:
+                    del self._limits[n]
+                self._apply()
+
+    def _apply(self) -> None:
+        wanted = min(self._limits, default=self._default)
+        if wanted == self._current:
+            return
+        from threadpoolctl import ThreadpoolController  # 5 ms, and most runs never come here
+
+        # Libraries are looked up each time: SciPy's appears with the first import of scipy.linalg.
+        for library in ThreadpoolController().select(user_api="blas").lib_controllers:
+            original = self._original.setdefault(library.filepath, library.num_threads)
+            library.set_num_threads(original if wanted is None else wanted)
+        self._current = wanted
+
+
+_blas = _Blas()
+
+
+# ---- the pool
+
+
+class _Region:
+    """One call of parallel_for: the tiles that are left, and who is at work."""
+
+    __slots__ = ("active", "closed", "error", "finished", "grain", "lock", "next", "run", "tiles")
+
+    def __init__(self, run: Callable[[int, int], Any], tiles: int, grain: int):
+        self.run = run
+        self.tiles = tiles
+        self.grain = grain
+        self.next = 0
+        self.active = 0  # helpers at work
+        self.closed = False  # the caller takes no more helpers
+        self.error: BaseException | None = None
+        self.lock = threading.Lock()
+        self.finished = threading.Lock()
+
+    def work(self) -> None:
+        """Take tiles until none is left.  An exception ends the region and is kept for the caller."""
+        try:
+            while True:
+                with self.lock:
+                    start = self.next
+                    stop = self.next = min(start + self.grain, self.tiles)
+                if start >= stop:
+                    return
+                self.run(start, stop)
+        except BaseException as error:
+            with self.lock:
+                self.next = self.tiles
+                if self.error is None:
+                    self.error = error
+
+    def help(self) -> None:
+        """The part of a pool thread."""
+        with self.lock:
+            if self.closed or self.next >= self.tiles:
+                return
+            self.active += 1
+        self.work()
+        with self.lock:
+            self.active -= 1
+            if self.closed and self.active == 0:
+                self.finished.release()
+
+    def close(self) -> None:
+        """Wait until no helper is at work."""
+        with self.lock:
+            self.closed = True
+            if self.active:
+                self.finished.acquire()
+                waiting = True
+            else:
+                waiting = False
+        if waiting:
+            # An interrupt may not leave while helpers write into the caller's arrays.
+            interrupt: BaseException | None = None
+            while True:
+                try:
+                    self.finished.acquire()
+                    break
+                except BaseException as error:
+                    interrupt = error
+                    with self.lock:
+                        self.next = self.tiles
+            if interrupt is not None:
+                raise interrupt
+
+
+class _Pool:
+    """Daemon threads that wait for regions.  They are started when first needed and stay."""
+
+    def __init__(self) -> None:
+        self.regions: SimpleQueue[_Region] = SimpleQueue()
+        self.threads = 0
+        self.lock = threading.Lock()
+
+    def invite(self, region: _Region, helpers: int) -> None:
+        if self.threads < helpers:
+            with self.lock:
+                while self.threads < helpers:
+                    self.threads += 1
+                    threading.Thread(target=self._serve, name=f"pydml-{self.threads}", daemon=True).start()
+        for _ in range(helpers):
+            self.regions.put(region)
+
+    def _serve(self) -> None:
+        _state.limit = 1
+        while True:
+            region = self.regions.get()
+            region.help()
+            del region  # its arrays must not live until the next region comes
+
+
+_pool = _Pool()
+
+
+def _after_fork() -> None:
+    """Threads do not survive a fork; the child starts its own."""
+    global _pool
+    _pool = _Pool()
+    _blas._lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+def parallel_for(run: Callable[[int, int], Any], tiles: int, work_ns: float = 1e9, grain: int | None = None) -> None:
+    """Call run(start, stop) so that all of range(tiles) is covered once, on several threads if that pays.
+
+    run: must release the GIL for most of its time and write no cell that another tile writes.  work_ns: about how long all
+    tiles take on one thread; small work stays on the calling thread.  grain: how many tiles are taken at once.  An exception
+    of a tile ends the region and is raised here.
+    """
+    if tiles <= 0:
+        return
+    helpers = min(budget(), tiles, int(work_ns / SMALL_WORK_NS) + 1) - 1
+    if helpers <= 0:
+        run(0, tiles)
+        return
+    region = _Region(run, tiles, grain or max(1, tiles // (8 * (helpers + 1))))
+    _pool.invite(region, helpers)
+    region.work()
+    region.close()
+    if region.error is not None:
+        raise region.error
