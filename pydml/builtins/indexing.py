@@ -7,7 +7,7 @@ outside, empty and reversed ones are errors (a reversed range of a list is empty
 A range of a matrix is a view: nobody may write into an array that has views.  The emitter calls `cell` for
 `as.scalar(X[i, j])`, and `assign_in_place` for "[]=" where nobody else holds the matrix, which includes views of it. A
 storage or a frame takes part by methods `right_index(r0, r1, c0, c1)` and `left_index(r0, r1, c0, c1, value)` with
-0-based half-open ranges; sparse matrices have kernels in `backends.cpu.sparse_indexing`.
+0-based half-open ranges; sparse matrices have kernels in `backends.sparse.indexing`.
 """
 
 from __future__ import annotations
@@ -139,7 +139,7 @@ def index(X, rl, ru, cl, cu):
             return X[r0:r1, c0:c1].copy()  # a view would keep the whole matrix alive
         return X[r0:r1, c0:c1]
     if type(X) is List:
-        low, high = _list_range(X, rl, ru)
+        low, high = _list_range(X, rl, ru, cl)
         return List(X.items[low:high], X.names[low:high] if X.names is not None else None)
     return X.right_index(*bounds(X, rl, ru, cl, cu))
 
@@ -238,7 +238,7 @@ def assign(X, rl, ru, cl, cu, value):
         result[r0:r1, c0:c1] = value
         return result
     if type(X) is List:
-        return _assign_list(X, rl, ru, value)
+        return _assign_list(X, rl, ru, cl, value)
     return X.left_index(*checked_assignment(X, rl, ru, cl, cu, value), value)
 
 
@@ -280,9 +280,9 @@ def _check_list_range(low: int, high: int, size: int | None) -> None:
         fail("index", f"[{at}] is outside of the list{has}", help="indexes start at 1" if low < 1 else "")
 
 
-def _list_range(X: List, rl: Any, ru: Any) -> tuple[int, int]:
+def _list_range(X: List, rl: Any, ru: Any, cl: Any = None) -> tuple[int, int]:
     """0-based half-open range of elements; empty for a reversed range."""
-    if rl is None:
+    if rl is None or cl is not None:
         fail("index", "a list has one index: l[i], l[i:j] or l[name]")
     low, high = _list_position(X, rl), _list_position(X, ru)
     _check_list_range(low, high, len(X))
@@ -303,8 +303,8 @@ def _list_position(X: List, index: Any) -> int:
     return position + 1
 
 
-def _assign_list(X: List, rl: Any, ru: Any, value: Any) -> List:
-    low, high = _list_range(X, rl, ru)
+def _assign_list(X: List, rl: Any, ru: Any, cl: Any, value: Any) -> List:
+    low, high = _list_range(X, rl, ru, cl)
     if high - low == 1 and (type(value) is not List or len(value) == 1):
         new: tuple[Any, ...] = (value.items[0] if type(value) is List else value,)
     elif type(value) is List and len(value) == high - low:

@@ -1,8 +1,8 @@
-"""Builtins that move cells without computing with them: t, rev, roll, diag, cbind, rbind, append, order, removeEmpty,
-...
+"""Builtins that move cells without computing with them: t, diag, cbind, rbind, append, order, removeEmpty, replace, ...
 
-Frames take part by methods: `concat(others, axis)`, `select(indices, axis)` with 0-based indices, `filled_rows()` (a
-boolean for each row or column: has it a value) and `replace(pattern, replacement)`.  Axis 0 stands for rows.
+Frames take part by methods: `concat(others, axis)`, `select(indices, axis)` with 0-based indices, `filled(axis)` (a
+boolean for each row or column: has it a value), `order(by, decreasing, index_return)` and `replace(pattern,
+replacement)`.  Axis 0 stands for rows.
 """
 
 from __future__ import annotations

@@ -1,5 +1,5 @@
 """Enters the sparse kernels: importing a family registers its kernels.  SciPy is imported by the first that runs."""
 
-from pydml.backends.sparse import operators, product
+from pydml.backends.sparse import indexing, operators, product, reorg
 
-__all__ = ["operators", "product"]
+__all__ = ["indexing", "operators", "product", "reorg"]
