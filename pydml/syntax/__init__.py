@@ -21,7 +21,7 @@ def parse(file: SourceFile) -> Module:
     The tree of a text that was parsed before comes from the cache, without Lark.  `Module.file` and all spans then
     share one SourceFile, equal to `file` in name and text but another object.
     """
-    key = f"{_code_version()}\0{file.name}\0{file.text}"
+    key = f"{code_version()}\0{file.name}\0{file.text}"
     module = cache.load("module", key)
     if isinstance(module, Module):
         return module
@@ -73,7 +73,7 @@ def hint_for_function(name: str) -> str:
 _fingerprint = ""
 
 
-def _code_version() -> str:
+def code_version() -> str:
     """Changes with the code of this package, so that trees of an older one are not used during development."""
     global _fingerprint
     if not _fingerprint:

@@ -40,7 +40,7 @@ class Comments:
         self._starts = [group.start for group in self._groups]
 
     def of_module(self) -> str:
-        """The comment that opens the text; a licence is passed over if another comment follows it."""
+        """The comment that opens the text, but not a licence."""
         opening = self._opening()
         return self._strip(opening) if opening is not None else ""
 
@@ -71,11 +71,16 @@ class Comments:
         return self._groups[index]
 
     def _opening(self) -> Comment | None:
+        """The first comment; if it is a licence, the one that follows it."""
         first = self._after(0)
         if first is None:
             return None
+        text = self._strip(first)
         second = self._after(first.end)
-        return second if second is not None and _LICENCE.search(self._raw(first)) else first
+        # A comment that mentions a licence is passed over for another one; one that opens with it documents nothing.
+        if _LICENCE.search(text if second is not None else text.lstrip().partition("\n")[0]):
+            return second
+        return first
 
     def _alone(self, start: int) -> bool:
         """Whether nothing but blanks stands before `start` on its line."""

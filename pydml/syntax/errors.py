@@ -9,13 +9,17 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-
-from lark import Token
 
 from pydml.diagnostics import Diagnostic, Label, SourceFile, Span
 from pydml.syntax.ast import Expr, Name
+from pydml.syntax.lexer import OPERATORS, Token
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
 
 NAME_HINTS = {
     "True": "DML writes TRUE",
@@ -32,9 +36,9 @@ NAME_HINTS = {
     "inf": "DML writes Inf",
     "Infinity": "DML writes Inf",
     "PI": "DML writes pi",
-    "break": "DML has no break; put the condition into the head of a while loop",
-    "next": "DML has no next; put the rest of the body into an if",
-    "continue": "DML has no continue; put the rest of the body into an if",
+    "break": "put the condition into the head of a while loop",
+    "next": "put the rest of the body into an if",
+    "continue": "put the rest of the body into an if",
     "pass": "a body may be empty: {}",
 }
 
@@ -72,20 +76,20 @@ _DOTTED_HINTS = {
     "data.frame": "use as.frame(X) or frame(..)",
     "Sys.time": "use time()",
 }
-_DOTTED = (
+_DOTTED = _words(
     "as.scalar as.matrix as.frame as.list as.double as.integer as.logical as.boolean index.return empty.return "
     "lower.tail lower.tri upper.tri is.na is.nan is.infinite"
-).split()
+)
 
 _OPERATOR_HINTS = {
     ":=": "assignment is `=` or `<-`",
     "->": "assignment has its variable on the left: `x = value`",
     "**": "the power is `^`",
     "//": "a comment starts with `#`; the integer quotient is `%/%`",
-    "%in%": "DML has no %in%; compare with ==, for example sum(X == v) > 0",
+    "%in%": "compare with ==, for example sum(X == v) > 0",
     "%o%": "an outer product is x %*% t(y), or outer(x, y, op)",
-    "%x%": "DML has no Kronecker product operator",
-    "|>": "DML has no pipe; nest the calls",
+    "%x%": "",
+    "|>": "nest the calls: g(f(x))",
     "=>": "greater or equal is `>=`",
 }
 _CHARACTER_HINTS = {
@@ -106,18 +110,17 @@ _CHARACTER_HINTS = {
     "\u2265": "greater or equal is `>=`",
 }
 _CHARACTER_HINTS |= dict.fromkeys("\u201c\u201d\u201e\u2018\u2019", 'this is a typographic quote; write "')
-_WORD_OPERATORS = {"and": "&", "or": "|", "not": "!"}
+_WORDOPERATORS = {"and": "&", "or": "|", "not": "!"}
 _ELSE_IF = ("elif", "elseif", "elsif")
 
 _CLOSER = {"LPAR": "RPAR", "LSQB": "RSQB", "TARGETS": "RSQB", "LBRACE": "RBRACE"}
 _CLOSERS = {"RPAR": ")", "RSQB": "]", "RBRACE": "}"}
-_KEYWORDS = frozenset(
-    "IF ELSE WHILE FOR PARFOR SOURCE SETWD FUNCTION RETURN IFDEF TRUE FALSE AS IN VALUE_TYPE IMPLEMENTED".split()
+_KEYWORDS = _words(
+    "IF ELSE WHILE FOR PARFOR SOURCE SETWD FUNCTION RETURN IFDEF TRUE FALSE AS IN VALUE_TYPE IMPLEMENTED"
 )
-_OPERATORS = frozenset("PLUS MINUS TIMES DIVIDE POWER MATMULT REMAINDER COMPARE AND OR NOT".split())
-_LOOPS = frozenset(("FOR", "PARFOR"))
-_STARTS = frozenset(("IF", "WHILE", "FOR", "PARFOR", "SOURCE", "SETWD", "TARGETS"))
-_OPERANDS = frozenset("NAME QUALIFIED_NAME INT DOUBLE STRING TRUE FALSE PARAM IFDEF LPAR".split())
+_LOOPS = _words("FOR PARFOR")
+_STARTS = _words("IF WHILE FOR PARFOR SOURCE SETWD TARGETS")
+_OPERANDS = _words("NAME QUALIFIED_NAME INT DOUBLE STRING TRUE FALSE PARAM IFDEF LPAR")
 
 
 class _Place:
@@ -148,16 +151,22 @@ class _Place:
         index = self.position + offset
         if index >= len(self.tokens):
             # Behind the last token: the end of the file may be lines of comments away.
-            return Span(self.file, self.tokens[-1].end_pos, self.tokens[-1].end_pos)
+            return Span(self.file, self.tokens[-1].end, self.tokens[-1].end)
         end = self.tokens[min(len(self.tokens) - 1, self.position + last)] if last is not None else self.tokens[index]
-        return Span(self.file, self.tokens[index].start_pos, end.end_pos)
+        return Span(self.file, self.tokens[index].start, end.end)
 
     def at(self, index: int) -> Span:
-        return Span(self.file, self.tokens[index].start_pos, self.tokens[index].end_pos)
+        return Span(self.file, self.tokens[index].start, self.tokens[index].end)
 
-    def new_line(self) -> bool:
-        """Whether the found token is the first on its line."""
-        return self.found is None or self.position == 0 or self.found.line > self.tokens[self.position - 1].end_line
+    def new_line(self, offset: int = 0) -> bool:
+        """Whether the token at `offset` is the first on its line; also at the end of the file."""
+        index = self.position + offset
+        return not 0 < index < len(self.tokens) or _line_ends_between(self.file, self.tokens, index)
+
+    def adjacent(self, offset: int = 0) -> bool:
+        """Whether nothing stands between the token at `offset` and that before it."""
+        index = self.position + offset
+        return self.start < index < len(self.tokens) and self.tokens[index - 1].end == self.tokens[index].start
 
     def _openers(self, position: int) -> list[int]:
         """Indexes of the brackets that are open before a position, the innermost last."""
@@ -221,15 +230,21 @@ def explain(file: SourceFile, tokens: Sequence[Token], position: int, accepts: s
     else:
         diagnostic = _last_resort(place)
     # A string over several lines before the mistake may be one whose quote is missing.
-    for index in range(position - 1, max(start - 1, position - 8), -1):
-        if tokens[index].type == "STRING" and "\n" in tokens[index]:
-            opening = Span(file, tokens[index].start_pos, tokens[index].start_pos + 1)
+    last = tokens[position - 1] if position > start else None
+    if last is not None and last.type == "STRING" and "\n" in last.value:
+        opening = Span(file, last.start, last.start + 1)
+        closing = Span(file, last.end - 1, last.end)
+        labels = (Label(closing, "it goes on to the next quote, which is here"),)
+        return place.error("the string is not closed on its line", opening, f"end it with {last.value[0]}", labels)
+    for index in range(position - 2, max(start - 1, position - 8), -1):
+        if tokens[index].type == "STRING" and "\n" in tokens[index].value:
+            opening = Span(file, tokens[index].start, tokens[index].start + 1)
             label = Label(opening, "this string goes on over several lines: is its closing quote missing?")
             return replace(diagnostic, labels=(*diagnostic.labels, label))
     return diagnostic
 
 
-def resume(tokens: Sequence[Token], start: int, position: int) -> int | None:
+def resume(file: SourceFile, tokens: Sequence[Token], start: int, position: int) -> int | None:
     """Where parsing can go on after a mistake at `position`: a statement that begins a line outside of all brackets.
 
     None if there is no such place, as when a brace is missing.
@@ -238,10 +253,10 @@ def resume(tokens: Sequence[Token], start: int, position: int) -> int | None:
     for index in range(start, len(tokens)):
         token = tokens[index]
         kind = token.type
-        if index >= position and index > start and token.line > tokens[index - 1].end_line:
+        if index >= position and index > start and _line_ends_between(file, tokens, index):
             following = tokens[index + 1].type if index + 1 < len(tokens) else ""
             defines = following == "ASSIGN" and index + 2 < len(tokens) and tokens[index + 2].type == "FUNCTION"
-            if defines and token.column == 1:
+            if defines and _first_column(file, token):
                 return index
             if not stack and (
                 kind in _STARTS
@@ -259,6 +274,15 @@ def resume(tokens: Sequence[Token], start: int, position: int) -> int | None:
     return None
 
 
+def _line_ends_between(file: SourceFile, tokens: Sequence[Token], index: int) -> bool:
+    """Whether the token is on a later line than that before it."""
+    return "\n" in file.text[tokens[index - 1].end : tokens[index].start]
+
+
+def _first_column(file: SourceFile, token: Token) -> bool:
+    return token.start == 0 or file.text[token.start - 1] == "\n"
+
+
 def explain_type(words: Sequence[str]) -> tuple[str, str]:
     """Message and help for a type that does not exist: `word` or `word[word]`."""
     written = words[0] if len(words) == 1 else f"{words[0]}[{words[1]}]"
@@ -266,7 +290,14 @@ def explain_type(words: Sequence[str]) -> tuple[str, str]:
     if data in ("matrix", "frame", "list", "scalar") and len(words) == 1:
         value = {"matrix": "double", "scalar": "double"}.get(data, "unknown")
         return f"the type {written} needs the type of its values", f"write {data}[{value}]"
-    values = {"float": "double", "number": "double", "numeric": "double", "real": "double", "long": "int", "str": "string"}
+    values = {
+        "float": "double",
+        "number": "double",
+        "numeric": "double",
+        "real": "double",
+        "long": "int",
+        "str": "string",
+    }
     values |= {"bool": "boolean", "logical": "boolean", "char": "string", "character": "string", "any": "unknown"}
     known = ["int", "double", "boolean", "string"]
     if len(words) == 1:
@@ -291,8 +322,8 @@ def loop_help(value: Expr) -> str:
     return "write `for (i in 1:n)`"
 
 
-def _closest(word: str, candidates: Sequence[str]) -> str:
-    matches = difflib.get_close_matches(word, candidates, 1, 0.6)
+def _closest(word: str, candidates: Iterable[str]) -> str:
+    matches = difflib.get_close_matches(word, sorted(candidates), 1, 0.6)
     return matches[0] if matches else ""
 
 
@@ -308,17 +339,22 @@ def _not_an_alphabet(p: _Place) -> Diagnostic | None:
             return p.error(f"the number {text} ends in {text[-1]}", help=help)
         case "WRONG_NAME" if text.startswith("_"):
             name = text.strip("_")
-            return p.error(f"the name {text} starts with _", help="names start with a letter" + (f": {name}" if name else ""))
+            return p.error(
+                f"the name {text} starts with _", help="names start with a letter" + (f": {name}" if name else "")
+            )
         case "WRONG_NAME":
-            guess = _closest(text, _DOTTED)
+            guess = "" if text in _DOTTED_HINTS else _closest(text, _DOTTED)
             help = _DOTTED_HINTS.get(text) or (f"use {guess}" if guess else f"write {text.replace('.', '_')}")
+            if p.kind(1) == "LPAR" and text.count(".") == 1 and help.startswith("write"):
+                owner, method = text.split(".")
+                help += f", or {method}({owner}) if {method} is a function: DML has no methods"
             return p.error(f"the name {text} has a dot", help=help)
         case "WRONG_STRING":
             bad = re.search(r"""\\(?![btnfr"'\\])[\s\S]|\\\\""", text)
             while bad is not None and bad.group() == "\\\\":
                 bad = re.compile(r"""\\(?![btnfr"'\\])[\s\S]|\\\\""").search(text, bad.end())
             assert bad is not None and p.found is not None
-            start = p.found.start_pos + bad.start()
+            start = p.found.start + bad.start()
             help = r"""known are \b \t \n \f \r \" \' and \\"""
             return p.error(f"the string has an unknown escape {bad.group()}", Span(p.file, start, start + 2), help)
         case "OPEN_STRING":
@@ -353,8 +389,8 @@ def _not_an_alphabet(p: _Place) -> Diagnostic | None:
 def _words_of_other_languages(p: _Place) -> Diagnostic | None:
     for offset in (0, -1):
         word = p.text(offset)
-        if p.kind(offset) == "NAME" and word in _WORD_OPERATORS and (offset == -1 or not p.new_line()):
-            operator = _WORD_OPERATORS[word]
+        if p.kind(offset) == "NAME" and word in _WORDOPERATORS and (offset == -1 or not p.new_line()):
+            operator = _WORDOPERATORS[word]
             return p.error(f"DML has no operator `{word}`", p.span(offset), f"write {operator}")
     previous = p.text(-1)
     if p.kind(-1) == "NAME" and not p.openers_are_round():
@@ -364,6 +400,8 @@ def _words_of_other_languages(p: _Place) -> Diagnostic | None:
             return p.error("a function is defined by `name = function(..)`", p.span(-1), _definition_help(p.text()))
         if previous in ("repeat", "do") and p.kind() == "LBRACE":
             return p.error(f"DML has no `{previous}`", p.span(-1), "use while (condition) { .. }")
+        if previous in ("then", "do"):
+            return p.error(f"DML has no `{previous}`", p.span(-1), "the body follows the condition directly")
         if previous in ("import", "from", "library", "using"):
             return p.error(f"DML has no `{previous}`", p.span(-1), 'use source("file.dml") as name')
         if previous in ("var", "let", "val", "const", "global") and p.kind() == "NAME":
@@ -380,7 +418,11 @@ def _words_of_other_languages(p: _Place) -> Diagnostic | None:
             if word in _ELSE_IF:
                 return p.error(f"DML has no `{word}`", p.at(name), "write `else if (condition) { .. }`")
             if name > p.start and p.tokens[name - 1].type == "ELSE":
-                return p.error(f"the body of `else` cannot start with {word}(..)", p.at(name), "for a condition write `else if (..)`")
+                return p.error(
+                    f"the body of `else` cannot start with {word}(..)",
+                    p.at(name),
+                    "for a condition write `else if (..)`",
+                )
             if word in ("foreach", "until", "unless", "switch"):
                 return p.error(f"DML has no `{word}`", p.at(name))
             help = f"to define the function write `{word} = function(..) return (..) {{ .. }}`"
@@ -438,7 +480,7 @@ def _keywords(p: _Place) -> Diagnostic | None:
     if kind == "VALUE_TYPE" and p.kind(1) == "LPAR":
         word = {"int": "integer", "string": "", "unknown": ""}.get(text.lower(), text.lower())
         return p.error(f"`{text}` is a type, not a function", help=f"use as.{word}(..)" if word else "use toString(..)")
-    if kind == "VALUE_TYPE" and p.kind(1) == "NAME":
+    if kind == "VALUE_TYPE" and p.kind(1) == "NAME" and "IF" in p.accepts:
         help = f"variables need no type: {p.text(1)} = .."
         return p.error("a variable is not declared", help=help)
     if kind == "ELSE":
@@ -452,7 +494,7 @@ def _keywords(p: _Place) -> Diagnostic | None:
     if kind == "FUNCTION":
         if p.kind(1) == "NAME":
             return p.error("a function is defined by `name = function(..)`", help=_definition_help(p.text(1)))
-        help = "define it by `name = function(..)` at the top level; eval(\"name\", ..) calls it by its name"
+        help = 'define it by `name = function(..)` at the top level; eval("name", ..) calls it by its name'
         return p.error("a function has no name here", help=help)
     if kind == "IFDEF":
         return None
@@ -466,8 +508,19 @@ def _keywords(p: _Place) -> Diagnostic | None:
 
 
 def _heads(p: _Place) -> Diagnostic | None:
-    """Heads of if, while, for and parfor."""
+    """Heads of if, while, for and parfor; source and setwd."""
     before = p.kind(-1)
+    if p.before_opener() in ("SOURCE", "SETWD") and p.accepts == {"STRING"}:
+        return p.error(f"expected a string in quotes, found {_shown(p)}", help="the path is fixed, without variables")
+    if p.accepts == {"AS"}:
+        help = 'write `source("file.dml") as name`'
+        return p.error(
+            f"expected `as` and a name after source(..), found {_shown(p)}", p.span(-1) if p.new_line() else None, help
+        )
+    if before == "RETURN" and p.accepts == {"LPAR"}:
+        return p.error("the results of a function are in parentheses", help="write `return (double y)`")
+    if p.kind() == "ASSIGN" and p.kind(1) == "COMPARE" and p.adjacent(1):
+        return p.error(f"DML has no operator ={p.text(1)}", p.span(0, 1), f"write {p.text(1)}=")
     if before in ("IF", "WHILE", "FOR", "PARFOR") and p.accepts == {"LPAR"}:
         word = p.text(-1)
         what = f"write `{word} (i in 1:n)`" if before in _LOOPS else f"write `{word} (condition)`"
@@ -475,14 +528,17 @@ def _heads(p: _Place) -> Diagnostic | None:
     if p.before_opener() in _LOOPS and p.opener() == "LPAR":
         word = str(p.tokens[p.openers[-1] - 1])
         if p.kind() == "ASSIGN" and p.kind(-2) == "LPAR":
-            return p.error(f"the head of `{word}` is `variable in from:to`", help=f"write `{word} ({p.text(-1)} in 1:n)`")
+            return p.error(
+                f"the head of `{word}` is `variable in from:to`", help=f"write `{word} ({p.text(-1)} in 1:n)`"
+            )
         if p.accepts == {"IN"}:
             return p.error(f"after the variable of a `{word}` comes `in`", help=f"write `{word} (i in 1:n)`")
         if p.kind() == "COLON" and "COMMA" in p.accepts:
             help = f"for another increment write `{word} (i in seq(from, to, increment))`"
             return p.error("a range has two ends", help=help)
     if p.kind() == "ASSIGN" and p.opener() == "LPAR" and p.before_opener() in ("IF", "WHILE"):
-        return p.error("a condition cannot assign", help="to compare write ==")
+        help = "to compare write ==" if p.text() == "=" else "to compare with a negative number write `< -`"
+        return p.error("a condition cannot assign", help=help)
     if p.kind() == "COLON" and p.kind(-1) == "RPAR" and not p.openers_are_round():
         head = p.before_group()
         if head >= p.start and p.tokens[head].type in ("IF", "WHILE", "FOR", "PARFOR"):
@@ -500,17 +556,21 @@ def _brackets(p: _Place) -> Diagnostic | None:
             help = "assign the value to a variable first, then index the variable"
             return p.error("only a variable can be indexed", help=help)
         if "TARGETS" in p.accepts:
-            return p.error("a statement cannot start with a list", help="several results are assigned by `[a, b] = f(..)`")
+            return p.error(
+                "a statement cannot start with a list", help="several results are assigned by `[a, b] = f(..)`"
+            )
     in_index = p.opener() in ("LSQB", "TARGETS") and p.before_opener() == "NAME"
     name = str(p.tokens[p.openers[-1] - 1]) if in_index else ""
     if p.kind(-1) == "COLON" and in_index and kind in ("COMMA", "RSQB"):
         size = "ncol" if any(t.type == "COMMA" for t in p.tokens[p.openers[-1] : p.position]) else "nrow"
         return p.error("the range has no end", p.span(-1), f"write .. :{size}({name})")
     if kind == "COLON":
+        if p.kind(1) == "COLON" and p.adjacent(1):
+            return p.error("there are no blanks around `::`", p.span(0, 1), "write name::function(..)")
         if in_index and "INT" in p.accepts:
             return p.error("the range has no start", help="write 1: ..")
         if in_index and "RSQB" in p.accepts:
-            return p.error("a range has two ends, without a step", help=f"select rows by their numbers or by removeEmpty()")
+            return p.error("a range has two ends, without a step", help="for other steps multiply or removeEmpty()")
         if "INT" not in p.accepts:
             help = "a column of numbers is seq(from, to)"
             return p.error("a range belongs into an index or the head of a loop", help=help)
@@ -523,7 +583,9 @@ def _brackets(p: _Place) -> Diagnostic | None:
         opening = str(p.tokens[p.openers[-1]])
         expected = _CLOSER[p.opener()]
         if expected != kind:
-            return p.error(f"expected `{_CLOSERS[expected]}`, found `{closer}`", labels=p.opened(f"this `{opening}` is open"))
+            return p.error(
+                f"expected `{_CLOSERS[expected]}`, found `{closer}`", labels=p.opened(f"this `{opening}` is open")
+            )
     return None
 
 
@@ -531,6 +593,8 @@ def _assignments(p: _Place) -> Diagnostic | None:
     kind = p.kind()
     if kind in ("ASSIGN", "ADD_ASSIGN") and not p.openers_are_round():
         before = p.kind(-1)
+        if before == "NAME" and p.kind(-2) in OPERATORS | {"ASSIGN"} and p.new_line(-1):
+            return p.error(f"a value is missing after `{p.text(-2)}`", p.span(-2))
         if before == "NAME" and p.kind(-2) == "ASSIGN":
             value, target = p.text(-1), p.text(-3)
             help = f"write two statements: {value} = .. and {target} = {value}"
@@ -544,13 +608,19 @@ def _assignments(p: _Place) -> Diagnostic | None:
         return p.error(f"only a variable or a part of one can stand before `{p.text()}`")
     if kind == "ASSIGN" and p.opener() == "LPAR":
         if p.text() == "<-":
-            return p.error("`<-` assigns only at the start of a statement", help="an argument is passed by name with `=`; to compare with a negative number write `< -`")
+            help = "to compare with a negative number write `< -`"
+            return p.error("`<-` assigns only at the start of a statement", help=help)
         if p.kind(-2) in ("LPAR", "COMMA") and p.before_opener() in ("NAME", "QUALIFIED_NAME"):
             return p.error("the name of an argument is a plain name", p.span(-1))
         return p.error("an assignment is not an expression", help="to compare write ==")
     # `x 3`, `x - 3`, `x` alone: a name starts a statement and what follows is neither `=` nor `(`.
     if p.kind(-1) == "NAME" and p.accepts == {"ASSIGN", "ADD_ASSIGN", "LPAR", "LSQB"}:
         name = p.text(-1)
+        if p.kind(-2) in ("INT", "DOUBLE") and p.adjacent(-1):
+            number = p.text(-2)
+            return p.error(
+                f"expected an operator between {number} and {name}", p.span(-2, -1), f"write {number} * {name}"
+            )
         if kind in ("MINUS", "TIMES", "DIVIDE", "POWER", "PLUS", "MATMULT", "REMAINDER") and p.kind(1) == "ASSIGN":
             operator = p.text()
             help = f"write {name} = {name} {operator} .."
@@ -560,7 +630,7 @@ def _assignments(p: _Place) -> Diagnostic | None:
             return p.error(f"DML has no operator {p.text() * 2}", p.span(0, 1), help)
         if kind == "COMPARE" and p.text() == "==":
             return p.error("a comparison is not a statement", help=f"to assign write {name} = ..")
-        if p.found is None or p.new_line() or kind in _OPERATORS or kind in ("SEMICOLON", "RBRACE"):
+        if p.found is None or p.new_line() or kind in OPERATORS or kind in ("SEMICOLON", "RBRACE"):
             return p.error("an expression is not a statement", p.span(-1), f"assign it, `x = {name}`, or print({name})")
         if kind in _OPERANDS:
             return p.error(f"`=` is missing after {name}", help=f"write {name} = .. or {name}(..)")
@@ -578,8 +648,10 @@ def _statements(p: _Place) -> Diagnostic | None:
         if p.kind(-1) in ("INT", "DOUBLE") and kind in ("NAME", "LPAR"):
             return p.error(f"expected an operator before {_shown(p)}", help=f"a product is written {p.text(-1)} * ..")
         return p.error(f"expected an operator or a new statement, found {_shown(p)}")
-    if kind in ("INT", "DOUBLE", "STRING", "TRUE", "FALSE", "LPAR", "PARAM", "NOT", "IFDEF") or kind in _OPERATORS:
+    if kind in ("INT", "DOUBLE", "STRING", "TRUE", "FALSE", "LPAR", "PARAM", "NOT", "IFDEF") or kind in OPERATORS:
         help = "assign the value, `x = ..`, or print(..)"
+        if p.text(1) == "->":
+            help = _OPERATOR_HINTS["->"]
         return p.error(f"a statement cannot start with {_shown(p)}", help=help)
     if kind == "LBRACE":
         return p.error("a block needs `if`, `for`, `while` or a function before it", help="remove the braces")
@@ -600,7 +672,7 @@ def _unclosed(p: _Place) -> Diagnostic | None:
         for position in range(p.openers[0] + 1, len(p.tokens) - 2):
             token = p.tokens[position]
             kinds = (token.type, p.tokens[position + 1].type, p.tokens[position + 2].type)
-            if kinds == ("NAME", "ASSIGN", "FUNCTION") and token.column == 1:
+            if kinds == ("NAME", "ASSIGN", "FUNCTION") and _first_column(p.file, token):
                 index, following = p._openers(position)[-1], position
                 break
         labels = [Label(p.at(index), "opened here")]
@@ -614,10 +686,9 @@ def _unclosed(p: _Place) -> Diagnostic | None:
     if p.found is None:
         return p.error(f"the file ends before `{closer}`", help=f"add a `{closer}`", labels=p.opened())
     starts = p.new_line() and (p.kind() in _STARTS or p.kind(1) in ("ASSIGN", "ADD_ASSIGN"))
-    if p.kind() in ("LBRACE", "RBRACE", "SEMICOLON") or starts:
-        if _CLOSER[p.opener()] in p.accepts:
-            comma = "`,` or " if "COMMA" in p.accepts and p.kind(1) == "ASSIGN" else ""
-            return p.error(f"expected {comma}`{closer}` before {_shown(p)}", labels=p.opened())
+    if (p.kind() in ("LBRACE", "RBRACE", "SEMICOLON") or starts) and _CLOSER[p.opener()] in p.accepts:
+        comma = "`,` or " if "COMMA" in p.accepts and p.kind(1) == "ASSIGN" else ""
+        return p.error(f"expected {comma}`{closer}` before {_shown(p)}", labels=p.opened())
     return None
 
 
@@ -643,7 +714,7 @@ def _lists(p: _Place) -> Diagnostic | None:
 def _operands(p: _Place) -> Diagnostic | None:
     """An operator without its right operand."""
     before = p.kind(-1)
-    if before not in _OPERATORS and before != "ASSIGN":
+    if before not in OPERATORS and before != "ASSIGN":
         return None
     if "INT" not in p.accepts:
         return None

@@ -11,41 +11,36 @@ targets (terminal TARGETS) unless it indexes the variable that a statement assig
 Every other `[` after a variable is an index, also on the next line.  SystemDS reads all of these the same way.
 
 `<-` assigns after a target.  Elsewhere it is `<` and `-` if an operand follows without a blank: `if (x<-1)`.
-SystemDS rejects that; `x <- 1` with a blank is left to be reported.
+SystemDS rejects that; `x <- 1` with a blank is left to be reported.  In `y = a[i]<-b` both could be meant; it
+compares unless the `[` is the first on its line.
 """
 
 from __future__ import annotations
 
-from lark import Token
+from pydml.syntax.lexer import OPERATORS, Token
 
 # After one of these a name is an operand and cannot be the target of an assignment.
-_BEFORE_OPERAND = frozenset(
-    "ASSIGN ADD_ASSIGN COMPARE MATMULT REMAINDER OR AND NOT PLUS MINUS TIMES DIVIDE POWER AS IN".split()
-)
+_BEFORE_OPERAND = OPERATORS | {"ASSIGN", "ADD_ASSIGN", "AS", "IN"}
 _INTERESTING = frozenset(("LPAR", "RPAR", "LSQB", "RSQB", "LBRACE", "RBRACE", "ASSIGN"))
 
 
-def arrange(tokens: list[Token]) -> list[Token]:
-    """The tokens with lists of targets opened by TARGETS, and `<-` between operands split."""
+def arrange(tokens: list[Token], text: str) -> list[Token]:
+    """The tokens of a text with lists of targets opened by TARGETS, and `<-` between operands split."""
     result: list[Token] = []
     outer: list[str] = [""]  # types of the tokens outside of parentheses and brackets
     depth = 0
     for position, token in enumerate(tokens):
         kind = token.type
         if kind in _INTERESTING:
-            if kind == "LSQB" and depth == 0 and _opens_targets(tokens, position, outer):
-                token.type = kind = "TARGETS"
-            if kind == "ASSIGN" and token == "<-" and not (depth == 0 and _after_target(outer)):
-                following = tokens[position + 1] if position + 1 < len(tokens) else None
-                if following is not None and following.start_pos == token.end_pos:
-                    less = Token("COMPARE", "<", token.start_pos, token.line, token.column)
-                    less.end_pos = token.start_pos + 1
-                    minus = Token("MINUS", "-", token.start_pos + 1, token.line, token.column + 1)
-                    minus.end_pos = token.end_pos
-                    result += (less, minus)
-                    if depth == 0:
-                        outer += ("COMPARE", "MINUS")
-                    continue
+            if kind == "LSQB" and depth == 0 and _opens_targets(tokens, position, outer, text):
+                kind = "TARGETS"
+                token = token._replace(type=kind)
+            if kind == "ASSIGN" and _compares(tokens, position) and not (depth == 0 and _after_target(outer)):
+                middle = token.start + 1
+                result += (Token("COMPARE", "<", token.start, middle), Token("MINUS", "-", middle, token.end))
+                if depth == 0:
+                    outer += ("COMPARE", "MINUS")
+                continue
             if kind in ("RPAR", "RSQB"):
                 depth = max(0, depth - 1)
             elif kind in ("LBRACE", "RBRACE"):
@@ -60,7 +55,7 @@ def arrange(tokens: list[Token]) -> list[Token]:
     return result
 
 
-def _opens_targets(tokens: list[Token], position: int, outer: list[str]) -> bool:
+def _opens_targets(tokens: list[Token], position: int, outer: list[str], text: str) -> bool:
     last = outer[-1]
     if last in _BEFORE_OPERAND or (last == "NAME" and outer[-2] not in _BEFORE_OPERAND):
         return False
@@ -72,10 +67,19 @@ def _opens_targets(tokens: list[Token], position: int, outer: list[str]) -> bool
         elif kind in ("RSQB", "RPAR"):
             depth -= 1
             if depth == 0:
-                return index + 1 < len(tokens) and tokens[index + 1].type == "ASSIGN"
+                if index + 1 == len(tokens) or tokens[index + 1].type != "ASSIGN":
+                    return False
+                compares = last == "NAME" and _compares(tokens, index + 1)
+                return not compares or "\n" in text[tokens[position - 1].end : tokens[position].start]
         elif kind in ("LBRACE", "RBRACE"):
             return False
     return False
+
+
+def _compares(tokens: list[Token], position: int) -> bool:
+    """Whether the token is `<-` with an operand right behind it."""
+    token = tokens[position]
+    return token.value == "<-" and position + 1 < len(tokens) and tokens[position + 1].start == token.end
 
 
 def _after_target(outer: list[str]) -> bool:

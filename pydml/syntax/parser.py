@@ -1,7 +1,7 @@
 """Text to syntax tree: `parse_text` runs Lark's LALR parser with the grammar of `dml.lark`.
 
-The lexer cannot fail (characters that are not DML have terminals of their own), `layout.arrange` settles the
-meaning of `[` and `<-`, the parser calls a method of `_TreeBuilder` for every rule it has recognised, and
+`lexer.Lexer` cannot fail (characters that are not DML have terminals of their own), `layout.arrange` settles the
+meaning of `[` and `<-`, Lark calls a method of `_TreeBuilder` for every rule it has recognised, and
 `errors.explain` turns a token that does not fit into a message.  After a mistake, parsing goes on at the next
 statement that starts a line outside of all braces.
 
@@ -16,11 +16,11 @@ import threading
 from importlib.resources import files
 
 import lark
-from lark import Lark, Token, UnexpectedToken
+from lark import Lark, UnexpectedToken
 
 from pydml import cache
 from pydml.diagnostics import Collector, SourceFile, Span
-from pydml.syntax import errors
+from pydml.syntax import code_version, errors
 from pydml.syntax.ast import (
     Arg,
     Assign,
@@ -50,11 +50,19 @@ from pydml.syntax.ast import (
 )
 from pydml.syntax.comments import Comments
 from pydml.syntax.layout import arrange
+from pydml.syntax.lexer import Lexer, Token
 
 _CONSTANTS = {"NaN": math.nan, "Inf": math.inf, "pi": math.pi}
 _LARGEST_INT = 2**63 - 1
 _DATA_TYPES = ("matrix", "frame", "list", "scalar")
-_VALUE_TYPES = {"int": "int", "integer": "int", "double": "double", "boolean": "boolean", "string": "string", "unknown": "unknown"}
+_VALUE_TYPES = {
+    "int": "int",
+    "integer": "int",
+    "double": "double",
+    "boolean": "boolean",
+    "string": "string",
+    "unknown": "unknown",
+}
 
 
 def unescape(text: str) -> str:
@@ -65,7 +73,15 @@ def unescape(text: str) -> str:
     """
     if "\\" not in text:
         return text
-    for escape, character in (("\\b", "\b"), ("\\t", "\t"), ("\\n", "\n"), ("\\f", "\f"), ("\\r", "\r"), ("\\'", "'"), ('\\"', '"')):
+    for escape, character in (
+        ("\\b", "\b"),
+        ("\\t", "\t"),
+        ("\\n", "\n"),
+        ("\\f", "\f"),
+        ("\\r", "\r"),
+        ("\\'", "'"),
+        ('\\"', '"'),
+    ):
         text = text.replace(escape, character)
     return text
 
@@ -76,42 +92,31 @@ class _TreeBuilder:
     Mistakes that the grammar does not see are added to `problems`, and building goes on.
     """
 
-    def begin(self, file: SourceFile, problems: Collector) -> None:
+    def begin(self, file: SourceFile, comments: Comments, problems: Collector) -> None:
         self.file = file
+        self.comments = comments
         self.problems = problems
-        self.comment_places: list[tuple[int, int]] = []
         self.functions: list[FunctionDef] = []
         self.nested: list[FunctionDef] = []
         self.too_large: dict[int, Token] = {}
-        self.comments: Comments | None = None
-
-    def comment(self, token: Token) -> None:
-        """Called by the lexer."""
-        self.comment_places.append((token.start_pos, token.end_pos))
-
-    def finish_comments(self) -> None:
-        self.comments = Comments(self.file.text, self.comment_places)
 
     # ---- places
 
     def span(self, first: Token | Expr, last: Token | Expr) -> Span:
-        start = first.start_pos if type(first) is Token else first.span[1]
-        end = last.end_pos if type(last) is Token else last.span[2]
+        start = first.start if isinstance(first, Token) else first.span[1]
+        end = last.end if isinstance(last, Token) else last.span[2]
         return Span(self.file, start, end)
 
     def at(self, token: Token) -> Span:
-        return Span(self.file, token.start_pos, token.end_pos)
+        return Span(self.file, token.start, token.end)
 
     # ---- statements
 
     def start(self, parts: list) -> Module:
         for token in self.too_large.values():
-            self.problems.add(
-                "syntax",
-                f"the integer {token} does not fit in 64 bits",
-                self.at(token),
-                help=f"the largest is {_LARGEST_INT}; {token}.0 is a double",
-            )
+            number = token.value if len(token.value) < 40 else f"{token.value[:36]}..."
+            help = f"the largest is {_LARGEST_INT}; a double is written {number}.0"
+            self.problems.add("syntax", f"the integer {number} does not fit in 64 bits", self.at(token), help=help)
         # Reported only when the braces of the file fit: a missing one would put all that follows into a body.
         for function in self.nested:
             self.problems.add(
@@ -140,7 +145,7 @@ class _TreeBuilder:
         return token.value
 
     def target(self, target: Token | Index) -> Name | Index:
-        if type(target) is Token:
+        if isinstance(target, Token):
             return Name(id=self.new_name(target), span=self.at(target))
         return target
 
@@ -179,7 +184,7 @@ class _TreeBuilder:
 
     def block(self, parts: list) -> tuple[tuple[Statement, ...], int]:
         closing = parts.pop()
-        return self.body(parts), closing.end_pos
+        return self.body(parts), closing.end
 
     def body(self, statements: list) -> tuple[Statement, ...]:
         for statement in statements:
@@ -192,16 +197,16 @@ class _TreeBuilder:
         orelse: tuple[Statement, ...] = ()
         if otherwise:
             orelse, end = otherwise[0]
-        return If(condition, then, orelse, span=Span(self.file, keyword.start_pos, end))
+        return If(condition, then, orelse, span=Span(self.file, keyword.start, end))
 
     def while_(self, parts: list) -> While:
         keyword, condition, (body, end) = parts
-        return While(condition, body, span=Span(self.file, keyword.start_pos, end))
+        return While(condition, body, span=Span(self.file, keyword.start, end))
 
     def for_(self, parts: list, parallel: bool = False) -> For:
         keyword, name, (start, stop, step), *options, (body, end) = parts
         variable = Name(id=self.new_name(name), span=self.at(name))
-        span = Span(self.file, keyword.start_pos, end)
+        span = Span(self.file, keyword.start, end)
         return For(variable, start, stop, step, body, parallel, tuple(options), span=span)
 
     def parfor(self, parts: list) -> For:
@@ -233,11 +238,11 @@ class _TreeBuilder:
 
     def source(self, parts: list) -> Source:
         keyword, path, namespace = parts
-        return Source(unescape(path[1:-1]), namespace.value, span=self.span(keyword, namespace))
+        return Source(unescape(path.value[1:-1]), namespace.value, span=self.span(keyword, namespace))
 
     def setwd(self, parts: list) -> SetWd:
         keyword, path, closing = parts
-        return SetWd(unescape(path[1:-1]), span=self.span(keyword, closing))
+        return SetWd(unescape(path.value[1:-1]), span=self.span(keyword, closing))
 
     # ---- functions
 
@@ -269,7 +274,7 @@ class _TreeBuilder:
             tuple(outputs),
             self.body(body),
             name_span=self.at(name),
-            doc=self.comments.of_function(name.start_pos, opening.end_pos),
+            doc=self.comments.of_function(name.start, opening.end),
             span=self.span(name, closing),
         )
 
@@ -278,8 +283,11 @@ class _TreeBuilder:
 
     def parameter(self, parts: list) -> Parameter:
         type_name, name = parts[:2]
-        default = parts[3] if len(parts) > 2 else None
-        span = Span(self.file, type_name.span[1], name.end_pos if default is None else default.span[2])
+        default = None
+        if len(parts) > 2:
+            self.check_equal(parts[2])
+            default = parts[3]
+        span = Span(self.file, type_name.span[1], name.end if default is None else default.span[2])
         return Parameter(type_name, self.new_name(name), default, span=span)
 
     def type(self, parts: list) -> TypeName:
@@ -313,9 +321,9 @@ class _TreeBuilder:
     def unary(self, parts: list) -> Expr:
         operator, operand = parts
         op = operator.value
-        span = Span(self.file, operator.start_pos, operand.span[2])
-        if op != "!" and type(operand) is Literal and type(operand.value) in (int, float):
-            value = operand.value
+        span = Span(self.file, operator.start, operand.span[2])
+        value = operand.value if type(operand) is Literal else None
+        if op != "!" and (type(value) is int or type(value) is float):
             if op == "-":
                 if value == _LARGEST_INT + 1:  # -2^63 fits
                     self.too_large.pop(operand.span[1], None)
@@ -326,14 +334,14 @@ class _TreeBuilder:
 
     def integer(self, parts: list) -> Literal:
         (token,) = parts
-        value = int(token) if len(token) < 4000 else _LARGEST_INT + 2
+        value = int(token.value) if len(token.value) < 4000 else _LARGEST_INT + 2
         if value > _LARGEST_INT:
-            self.too_large[token.start_pos] = token
+            self.too_large[token.start] = token
         return Literal(value, span=self.at(token))
 
     def double(self, parts: list) -> Literal:
         (token,) = parts
-        value = float(token)
+        value = float(token.value)
         if value == math.inf:
             self.problems.add(
                 "syntax",
@@ -345,15 +353,15 @@ class _TreeBuilder:
 
     def boolean(self, parts: list) -> Literal:
         (token,) = parts
-        return Literal(token == "TRUE", span=self.at(token))
+        return Literal(token.value == "TRUE", span=self.at(token))
 
     def string(self, parts: list) -> Literal:
         (token,) = parts
-        return Literal(unescape(token[1:-1]), span=self.at(token))
+        return Literal(unescape(token.value[1:-1]), span=self.at(token))
 
     def param(self, parts: list) -> Param:
         (token,) = parts
-        return Param(token[1:], span=self.at(token))
+        return Param(token.value[1:], span=self.at(token))
 
     def variable(self, parts: list) -> Expr:
         (token,) = parts
@@ -365,7 +373,7 @@ class _TreeBuilder:
     def group(self, parts: list) -> Expr:
         opening, value, closing = parts
         # The node is new and nobody else's; its place grows by the parentheses.
-        object.__setattr__(value, "span", Span(self.file, opening.start_pos, closing.end_pos))
+        object.__setattr__(value, "span", Span(self.file, opening.start, closing.end))
         return value
 
     def bracket(self, parts: list) -> Bracket:
@@ -374,18 +382,25 @@ class _TreeBuilder:
 
     def ifdef(self, parts: list) -> Ifdef:
         keyword, param, default, closing = parts
-        return Ifdef(param[1:], default, span=self.span(keyword, closing))
+        return Ifdef(param.value[1:], default, span=self.span(keyword, closing))
 
     def index(self, parts: list) -> Index:
         name = parts[0]
-        target = Name(self.new_name(name), span=self.at(name))
+        if name.value in _CONSTANTS:
+            self.problems.add("syntax", f"{name} is a number and has no parts", self.at(name))
+        target = Name(name.value, span=self.at(name))
         # Parts alternate: name [ range , range ].  A range is a pair of expressions.
-        ranges = tuple(self.range(parts[i], *parts[i + 1], parts[i + 2]) for i in range(1, len(parts) - 1, 2))
+        ranges = tuple(self.one_range(*parts[i : i + 3]) for i in range(1, len(parts) - 1, 2))
         return Index(target, ranges, span=self.span(name, parts[-1]))
 
-    def range(self, before: Token, lower: Expr | None, upper: Expr | None, after: Token) -> Range:
+    def one_range(self, before: Token, bounds: tuple[Expr | None, Expr | None], after: Token) -> Range:
+        lower, upper = bounds
         if lower is None:
-            return Range(None, None, span=Span(self.file, before.end_pos, after.start_pos))
+            return Range(None, None, span=Span(self.file, before.end, after.start))
+        for bound in (lower, upper):
+            if type(bound) is Bracket:
+                help = "x[1] is a part of x with one element; as.scalar(x[1]) is the element"
+                self.problems.add("syntax", "an index cannot be a list `[..]`", bound.span, help=help)
         return Range(lower, upper, span=lower.span if upper is None else self.span(lower, upper))
 
     def everything(self, parts: list) -> tuple[None, None]:
@@ -403,13 +418,21 @@ class _TreeBuilder:
     def call(self, parts: list) -> Call:
         name, *args, closing = parts
         namespace, _, function = name.value.rpartition("::")
-        return Call(namespace or None, function, tuple(args), function_span=self.at(name), span=self.span(name, closing))
+        return Call(
+            namespace or None, function, tuple(args), function_span=self.at(name), span=self.span(name, closing)
+        )
+
+    def check_equal(self, sign: Token) -> None:
+        if sign.value != "=":
+            help = "to compare with a negative number write `< -`"
+            self.problems.add("syntax", f"`{sign}` does not name an argument; write `=`", self.at(sign), help=help)
 
     def positional(self, parts: list) -> Arg:
         return Arg(None, parts[0], span=parts[0].span)
 
     def named_arg(self, parts: list) -> Arg:
-        name, _, value = parts
+        name, sign, value = parts
+        self.check_equal(sign)
         return Arg(name.value, value, span=self.span(name, value))
 
 
@@ -435,49 +458,40 @@ class _AnyTerminal:
 _lock = threading.Lock()  # the builder holds the state of one parse
 _builder = _TreeBuilder()
 _parser: Lark | None = None
+_lexer: Lexer | None = None
 
 
-def _lark() -> Lark:
-    """The parser; its tables come from the cache if they are there."""
-    global _parser
-    if _parser is None:
-        grammar = files(__package__).joinpath("dml.lark").read_text(encoding="utf-8")
-        key = f"{lark.__version__}\n{grammar}"
-        attached = {
-            "transformer": _builder,
-            "postlex": _AnyTerminal(),
-            "lexer_callbacks": {"COMMENT": _builder.comment},
-        }
-        saved = cache.load("grammar", key)
-        if isinstance(saved, bytes):
-            _parser = Lark.__new__(Lark)
-            _parser._load(io.BytesIO(saved), **attached)
-        else:
-            _parser = Lark(
-                grammar,
-                parser="lalr",
-                lexer="basic",
-                maybe_placeholders=False,
-                propagate_positions=False,
-                **attached,
-            )
+def _load() -> tuple[Lark, Lexer]:
+    """The parser, with tables from the cache if they are there, and the lexer of its terminals."""
+    global _parser, _lexer
+    if _parser is None or _lexer is None:
+        key = f"{lark.__version__}\0{code_version()}"
+        tables = cache.load("grammar", key)
+        if not isinstance(tables, bytes):
+            grammar = files(__package__).joinpath("dml.lark").read_text(encoding="utf-8")
+            # Without the builder, which Lark would save with the tables.
+            made = Lark(grammar, parser="lalr", lexer="basic", postlex=_AnyTerminal(), maybe_placeholders=False)
             buffer = io.BytesIO()
-            _parser.save(buffer)
-            cache.store("grammar", key, buffer.getvalue())
-    return _parser
+            made.save(buffer)
+            tables = buffer.getvalue()
+            cache.store("grammar", key, tables)
+        parser = Lark.__new__(Lark)
+        parser._load(io.BytesIO(tables), transformer=_builder)
+        _lexer = Lexer(parser.terminals)
+        _parser = parser
+    return _parser, _lexer
 
 
 def parse_text(file: SourceFile) -> Module:
     """The syntax tree of a text.  Raises DMLError with all mistakes that were found."""
     with _lock:
+        parser, lexer = _load()
+        tokens, comments = lexer.tokens(file.text)
+        tokens = arrange(tokens, file.text)
         problems = Collector()
-        parser = _lark()
-        _builder.begin(file, problems)
-        tokens = arrange(list(parser.lex(file.text)))
-        _builder.finish_comments()
-        start: int | None = 0
-        module = None
-        while start is not None:
+        _builder.begin(file, Comments(file.text, comments), problems)
+        start = 0
+        while True:
             interactive = parser.parse_interactive()
             feed = interactive.parser_state.feed_token
             position = start
@@ -486,9 +500,11 @@ def parse_text(file: SourceFile) -> Module:
                     feed(tokens[position])
                 position = len(tokens)
                 module = interactive.feed_eof()
-                start = None
             except UnexpectedToken:
                 problems.diagnostics.append(errors.explain(file, tokens, position, interactive.accepts(), start))
-                start = errors.resume(tokens, start, position)
-        problems.check()
-        return module
+                following = errors.resume(file, tokens, start, position)
+                if following is not None:
+                    start = following
+                    continue
+            problems.check()
+            return module

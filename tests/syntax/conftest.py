@@ -1,0 +1,3 @@
+"""The programs in errors/ are wrong on purpose; test_errors.py compares their messages."""
+
+collect_ignore_glob = ["errors/*.dml"]
