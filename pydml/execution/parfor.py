@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from pydml.backends.cpu.threads import budget, limit, parallel_for
 from pydml.diagnostics import fail
 from pydml.execution.context import Context
 from pydml.ir.program import ParFor
@@ -62,14 +63,26 @@ class ParforRunner:
         )
 
     def run_all(self, iterate: Callable[[int], Any], count: int, workers: int) -> list[Any]:
+        """The outcomes of all iterations.  An iteration has one thread of its own while there are several workers."""
         if workers == 1 or count == 1:
             return [iterate(i) for i in range(count)]
-        from pydml.backends.cpu.threads import run_tasks
+        outcomes: list[Any] = [None] * count
+        errors: dict[int, Exception] = {}
 
-        outcomes = run_tasks(iterate, count, workers)
-        errors = [o for o in outcomes if isinstance(o, BaseException)]
+        def run(start: int, stop: int) -> None:
+            with limit(1):
+                for i in range(start, stop):
+                    if errors and min(errors) < i:
+                        return
+                    try:
+                        outcomes[i] = iterate(i)
+                    except Exception as error:
+                        errors[i] = error
+
+        with limit(workers):
+            parallel_for(run, count, grain=max(1, count // (16 * workers)))
         if errors:  # the first in the order of iterations, whichever came first
-            raise errors[0]
+            raise errors[min(errors)]
         return outcomes
 
     def merge(self, kind: str, before: Any, shared: Any, outcomes: list[Any]) -> Any:
@@ -105,15 +118,11 @@ def _add(a: Any, b: Any) -> Any:
 
 
 def _workers(options: dict[str, Any]) -> int:
-    from pydml.backends.cpu.threads import thread_count
-
+    """Threads for a loop: the budget, or fewer if the option par says so."""
     wanted = options.get("par")
-    budget = thread_count()
     if wanted is None:
-        return budget
+        return budget()
     number = arithmetic.to_int(wanted)
     if number < 1:
         fail("value", f"parfor: par must be at least 1, got {number}")
-    return min(number, budget)
-
-
+    return min(number, budget())
