@@ -415,7 +415,7 @@ def _main(argv: Sequence[str]) -> int:
 
 def _run(options: Options) -> int:
     from pydml.config import make_config
-    from pydml.script import Script, dml_errors
+    from pydml.script import Script
     from pydml.values.convert import parameter_values
 
     config = make_config(
@@ -439,8 +439,12 @@ def _run(options: Options) -> int:
         from pydml.execution.statistics import Statistics
 
         script.statistics = Statistics()
+    if config.threads is not None:  # for the process, also if these are more than it has cores
+        from pydml.backends.cpu.threads import set_threads
+
+        set_threads(config.threads)
     try:
-        with dml_errors():
+        with script.running():
             executable.run(script.context(), {})
     finally:
         sys.stdout.flush()

@@ -278,6 +278,18 @@ class Script:
                 optimized=self.config.optimized,
             )
 
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Around a run: its number of threads, and what Python raises at the limits of the machine as DMLErrors."""
+        with dml_errors():
+            if self.config.threads is None:
+                yield
+            else:
+                from pydml.backends.cpu.threads import limit
+
+                with limit(self.config.threads):
+                    yield
+
     def context(self) -> Any:
         """A new execution context with the settings of this script."""
         from pydml.execution.context import Context
@@ -322,7 +334,7 @@ class Compiled:
         """keep: inputs that the script leaves as they are count as results."""
         from pydml.values.convert import Exporter
 
-        with dml_errors():
+        with self._script.running():
             results = self._executable.run(self._script.context(), values)
         export = Exporter()
         return Result({name: export(v) for name, v in results.items() if keep or v is not values.get(name)})
@@ -435,7 +447,7 @@ class DMLFunction:
         label = [p.name for p in params] + [f"argument {i}" for i in range(len(params) + 1, len(args) + 1)]
         positional = [to_dml(value, label[i], dtype) for i, value in enumerate(args)]
         by_name = [(self._names.get(name, name), to_dml(value, name, dtype)) for name, value in named.items()]
-        with dml_errors():
+        with self._script.running():
             values = self._info.call(self._script.context(), positional, by_name)
         export = Exporter()
         results = [export(value) for value in values]

@@ -127,7 +127,7 @@ class DMLTest(pytest.Item):
         import tempfile
 
         from pydml.config import make_config
-        from pydml.script import Script, dml_errors
+        from pydml.script import Script
         from pydml.values.convert import parameter_values
 
         self.seed = self.config.getoption("--dml-seed")
@@ -143,11 +143,11 @@ class DMLTest(pytest.Item):
             script.params.update({"tmp": folder}, **parameter_values(self.expected.args, {}))
             if self.function is None:
                 executable = script.executable(outputs=[])
-                with dml_errors():
+                with script.running():
                     executable.run(script.context(), {})
             else:
                 function = script.executable(outputs=[], library=True).functions[self.function]
-                with dml_errors():
+                with script.running():
                     function.call(script.context(), [], [])
 
     def repr_failure(self, excinfo: Any) -> Any:
