@@ -26,7 +26,6 @@ from pydml.syntax.ast import (
     Module,
     MultiAssign,
     Name,
-    Node,
     Param,
     Parameter,
     Range,
@@ -239,5 +238,5 @@ def _arg(arg: Arg) -> str:
     return _expr(arg.value) if arg.name is None else f"{arg.name}={_expr(arg.value)}"
 
 
-def _list(nodes: Iterable[Node]) -> str:
+def _list(nodes: Iterable[Expr]) -> str:
     return ", ".join(_expr(node) for node in nodes)
