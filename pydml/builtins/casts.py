@@ -20,30 +20,7 @@ from pydml.types import (
     matrix_type,
 )
 from pydml.values import List, is_matrix, to_dense, type_of
-from pydml.values.text import parse_double
-
-_HALF_ULP_OF_ONE = 2.0**-53
-
-
-def truncate(x: float) -> int:
-    """The int that SystemDS makes of a double: towards zero, limited to 64 bits, NaN -> 0.
-
-    SystemDS moves the value away from zero by 2^-53 first, so that the largest double below 1 gives 1.
-    """
-    if type(x) is int:
-        return x
-    if x != x:
-        return 0
-    if abs(x) < 2**52:
-        return int(x + _HALF_ULP_OF_ONE) if x >= 0 else int(x - _HALF_ULP_OF_ONE)
-    return int(min(max(x, -(2.0**63)), 2.0**63)) if abs(x) < 2**63 else (2**63 - 1 if x > 0 else -(2**63))
-
-
-def _number(function: str, text: str) -> float:
-    value = parse_double(text)
-    if value is None:
-        fail("value", f"{function}: {text!r} is not a number", help="doubles look like 1.5, 1e-3, NaN or Infinity")
-    return value
+from pydml.values.arithmetic import cast_boolean, cast_double, cast_int
 
 
 def _scalar_size(function: str, X: Type) -> None:
@@ -114,7 +91,7 @@ def as_matrix(dtype, X):
     if is_matrix(X):
         return X
     if isinstance(X, str):
-        X = _number("as.matrix", X)
+        X = cast_double(X)
     if isinstance(X, (int, float)):
         return np.full((1, 1), X, dtype)
     if type(X) is not List:
@@ -124,7 +101,7 @@ def as_matrix(dtype, X):
     cells = []
     for i, item in enumerate(X.items):
         if isinstance(item, str):
-            item = _number("as.matrix", item)
+            item = cast_double(item)
         if not isinstance(item, (int, float)):
             fail("argument-type", f"as.matrix: element {i + 1} of the list is a {type_of(item)}, expected a number")
         cells.append(item)
@@ -137,26 +114,22 @@ as_matrix.case('as.matrix(list(matrix("1 2", rows=1, cols=2)))', "1 2")
 as_matrix.fails(
     "as.matrix(list(1, matrix(0, rows=1, cols=2)))", "argument-type", "element 2 of the list is a matrix 1 x 2"
 )
-as_matrix.fails('as.matrix("abc")', "value", "'abc' is not a number")
+as_matrix.fails('as.matrix("abc")', "value", '"abc" is not a number')
 
 
-def _as_double_type(x: Type) -> Type:
-    return DOUBLE_SCALAR
-
-
-@builtin("as.double(x: scalar) -> double", infer=_as_double_type, self_checking=True)
+@builtin("as.double(x: scalar) -> double", infer=lambda x: DOUBLE_SCALAR, self_checking=True)
 def as_double(x):
     """The scalar as a double: TRUE is 1.0; text is read as a number, and other text is an error.
 
     As SystemDS `as.double`.
     """
-    return _number("as.double", x) if isinstance(x, str) else float(x)
+    return cast_double(x)
 
 
 as_double.case("as.double(3)", "3.0")
 as_double.case('as.double("1e3")', "1000.0")
 as_double.case("as.double(TRUE)", "1.0")
-as_double.fails('as.double("1,5")', "value", "'1,5' is not a number")
+as_double.fails('as.double("1,5")', "value", '"1,5" is not a number')
 as_double.fails("as.double(matrix(1, rows=1, cols=1))", "argument-type", "x must be a scalar")
 
 
@@ -166,12 +139,7 @@ def as_integer(x):
 
     Infinity gives the largest int.  As SystemDS `as.integer`.
     """
-    if isinstance(x, str):
-        digits = x.strip()
-        if digits.lstrip("+-").isdecimal() and digits.isascii() and abs(int(digits)) < 2**63:
-            return int(digits)
-        x = _number("as.integer", x)
-    return truncate(x) if isinstance(x, float) else int(x)
+    return cast_int(x)
 
 
 as_integer.case("as.integer(-5.7)", "-5")
@@ -179,22 +147,23 @@ as_integer.case('as.integer("5.7")', "5")
 as_integer.case("as.integer(TRUE)", "1")
 as_integer.case("as.integer(1.0/0)", "9223372036854775807")
 as_integer.case("as.integer(2.99999999999999)", "2")
-as_integer.fails('as.integer("five")', "value", "'five' is not a number")
+as_integer.fails('as.integer("five")', "value", '"five" is not a number')
 as_integer.fails("as.integer(matrix(1, rows=1, cols=1))", "argument-type", "x must be a scalar")
 
 
 @builtin("as.logical(x: scalar) -> boolean", infer=lambda x: BOOLEAN_SCALAR, aliases=["as.boolean"], self_checking=True)
 def as_logical(x):
-    """The scalar as a boolean: a number other than 0 (also NaN) is TRUE; of all text only `true`, in any case, is.
+    """The scalar as a boolean: a number other than 0 (also NaN) is TRUE; of all text only `TRUE` and `true` are.
 
-    As SystemDS `as.logical`.
+    Same as SystemDS `as.logical`.
     """
-    return x.lower() == "true" if isinstance(x, str) else bool(x)
+    return cast_boolean(x)
 
 
 as_logical.case("as.logical(0.5)", "TRUE")
 as_logical.case("as.logical(0.0/0.0)", "TRUE")
-as_logical.case('as.logical("True")', "TRUE")
+as_logical.case('as.logical("true")', "TRUE")
+as_logical.case('as.logical("True")', "FALSE")
 as_logical.case('as.boolean("T")', "FALSE")
 as_logical.fails("as.logical(matrix(1, rows=1, cols=1))", "argument-type", "x must be a scalar")
 

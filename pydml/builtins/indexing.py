@@ -16,11 +16,11 @@ from typing import Any
 
 import numpy as np
 
-from pydml.builtins.casts import truncate
 from pydml.builtins.registry import builtin
 from pydml.diagnostics import fail
 from pydml.types import ANY_LIST, BOOLEAN, FRAME, LIST, MATRIX, SCALAR, STRING, Type
 from pydml.values import List, is_matrix, to_dense, type_of
+from pydml.values.arithmetic import to_int
 from pydml.values.text import scalar_text
 
 # ---- ranges
@@ -45,7 +45,7 @@ def bounds(X: Any, rl: Any, ru: Any, cl: Any, cu: Any) -> tuple[int, int, int, i
 
 def _position(index: Any) -> int:
     if isinstance(index, float):
-        return truncate(index)
+        return to_int(index)
     if isinstance(index, str):
         fail("index", f"a matrix has no element called {index!r}: indexes of matrices and frames are numbers")
     if isinstance(index, int):
@@ -89,8 +89,8 @@ def _static_range(X: Type, axis: str, low: Type, high: Type, size: int | None, s
     for bound in (low, high):
         if bound.data == SCALAR and bound.value == STRING:
             fail("index", f"{axis} indexes of a {X.data} are numbers, got a string")
-    lo = truncate(lo) if isinstance(lo, (int, float)) else None
-    hi = truncate(hi) if isinstance(hi, (int, float)) else None
+    lo = to_int(lo) if isinstance(lo, (int, float)) else None
+    hi = to_int(hi) if isinstance(hi, (int, float)) else None
     if lo is not None and hi is not None and lo > hi:
         fail("index", f"the {axis} range {lo}:{hi} is empty", help="an empty range is an error in DML: guard it by if")
     for bound in (lo, hi):
@@ -113,7 +113,7 @@ def index_type(
         lo, hi = rl.const, ru.const
         if not isinstance(lo, (int, float)) or not isinstance(hi, (int, float)):
             return ANY_LIST._replace(rows=1 if single_row or (isinstance(lo, str) and lo == hi) else None, cols=1)
-        lo, hi = truncate(lo), truncate(hi)
+        lo, hi = to_int(lo), to_int(hi)
         _check_list_range(lo, hi, X.rows)
         return ANY_LIST._replace(rows=max(hi - lo + 1, 0), cols=1)
     if X.data in (MATRIX, FRAME):
@@ -172,7 +172,7 @@ def assigned_type(X: Type, rl: Type, ru: Type, cl: Type, cu: Type, value: Type) 
     if X.data == LIST:
         _list_index_types(rl, ru, cl)
         if isinstance(rl.const, (int, float)) and isinstance(ru.const, (int, float)):
-            _check_list_range(truncate(rl.const), truncate(ru.const), X.rows)
+            _check_list_range(to_int(rl.const), to_int(ru.const), X.rows)
         return X
     if X.data in (MATRIX, FRAME):
         if value.data == LIST or (X.data == MATRIX and value.data == FRAME):

@@ -75,9 +75,9 @@ def _diag_size(X: Type) -> tuple[int | None, int | None]:
     if X.rows is not None and X.cols is not None and X.rows != X.cols:
         help = "use t() to turn a row vector" if X.rows == 1 else ""
         fail("shape-mismatch", f"diag: X must be a column vector or square, got {X.size_text()}", help=help)
-    if X.cols is not None or (X.rows or 1) == 1:
-        return X.rows if X.rows is not None else X.cols, (None if X.cols is None else 1)
-    return X.rows, None
+    if X.cols is not None:
+        return X.cols, 1
+    return X.rows, 1 if X.rows == 1 else None
 
 
 @builtin("diag(X: matrix) -> matrix", shape=_diag_size)

@@ -239,9 +239,9 @@ def cast_double(x: Any) -> float:
 
 
 def cast_boolean(x: Any) -> bool:
-    """`as.logical(x)`: a number is true unless it is 0 (NaN is true); of the texts, `true` in any case is true."""
+    """`as.logical(x)`: a number is true unless it is 0 (NaN is true); of the texts, `TRUE` and `true` are true."""
     if type(x) is str:
-        return x.lower() == "true"
+        return x in ("TRUE", "true")
     if isinstance(x, (int, float)):
         return bool(x != 0)
     fail("type", f"as.logical: a scalar is needed, got {_described(x)}")
