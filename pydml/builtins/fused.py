@@ -24,12 +24,13 @@ class Step(NamedTuple):
 class Template:
     """The steps of a fused operation, in order; the last one gives the result.  spans: their places in DML."""
 
-    __slots__ = ("builtins", "plans", "spans", "steps")
+    __slots__ = ("builtins", "plans", "powers", "spans", "steps")
 
     def __init__(self, steps: tuple[Step, ...], spans: tuple[Span, ...]):
         self.steps = steps
         self.spans = spans
         self.builtins = tuple(registry.get(step.builtin) for step in steps)
+        self.powers = any(step.builtin == "^" for step in steps)
         self.plans: dict[Any, Any] = {}  # what the backend worked out, by shapes
 
     def __repr__(self) -> str:

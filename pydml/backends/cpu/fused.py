@@ -26,6 +26,9 @@ from pydml.values import type_of
 
 # Below this many cells a block costs more than it saves.
 MIN_CELLS = 1 << 15
+# Cells times steps after which the machine is worth loading (Numba's import takes half a second, compiling it on a machine that
+# never did five); before that, NumPy does the work.
+MACHINE_WORK = 200_000_000
 # Cells of a block: smaller ones would fit in a faster cache, but each costs a few microseconds of Python.
 BLOCK_CELLS = 1 << 16
 
@@ -106,7 +109,7 @@ def fused_blocks(template: Template, dying: tuple[int, ...], *inputs: Any) -> An
             key.append(None)
         else:
             return fused.meaning(template, dying, *inputs)
-    shapes = tuple(key)
+    shapes = (tuple(key), *[x == 2 for x in inputs if type(x) is not np.ndarray]) if template.powers else tuple(key)
     try:
         plan = template.plans[shapes]
     except KeyError:
@@ -188,12 +191,18 @@ def _plan(template: Template, inputs: tuple[Any, ...]) -> _Plan | None:
                 return None
             if views.setdefault(a, view) != view:
                 return None
+        if step.builtin == "^" and not (step.args[1] >= 0 and _is_two(inputs[step.args[1]])):
+            return None
         steps.append((i, UFUNCS[step.builtin], step.args))
     if all(v in (size, (1, 1, 1)) for v in views.values()) and reduction in ("", "sum"):
         size = (1, 1, n * m)  # nothing but cells: one long vector
         views = {ref: (size if v != (1, 1, 1) else v) for ref, v in views.items()}
     plan = _Plan(tuple(before), tuple(steps), reduction, shape, size, views, None)
     return plan._replace(code=_machine_code(plan, template, inputs))
+
+
+def _is_two(value: Any) -> bool:
+    return type(value) in (int, float) and value == 2
 
 
 def _machine_code(plan: _Plan, template: Template, inputs: tuple[Any, ...]) -> _MachineCode | None:
@@ -217,8 +226,6 @@ def _machine_code(plan: _Plan, template: Template, inputs: tuple[Any, ...]) -> _
     for i, _, args in plan.steps:
         name = template.steps[i].builtin
         if name == "^":
-            if not (args[1] >= 0 and type(inputs[args[1]]) in (int, float) and inputs[args[1]] == 2):
-                return None
             x = position(args[0])
             table.append((machine.CODES["*"], x, x))
         elif name not in machine.CODES:
@@ -248,11 +255,238 @@ def _kind(plan: _Plan, ref: int) -> int:
     return machine.COLUMN
 
 
+_work = 0
+
+
+def _machine_earned(plan: _Plan) -> bool:
+    """Whether enough has been computed in this process to load the machine."""
+    global _work
+    if _work < MACHINE_WORK:
+        _work += plan.shape[0] * plan.shape[1] * len(plan.steps)
+    return _work >= MACHINE_WORK
+
+
 def _run_machine(plan: _Plan, operands: dict[int, Any], out: Any, dtype: Any) -> Any:
     """Run with the machine; `out` is the result's memory (None for a reduction)."""
     code = plan.code
     assert code is not None
-    function = _compiled(dtype)
+    function = machine.machine_code(dtype)
+    none = np.empty(0, dtype)
+    scalars = np.zeros(max(1, len(code.operands)), dtype)
+    arrays = [none] * machine.MAX_INPUTS
+    for k, ref in enumerate(code.operands):
+        value = operands[ref]
+        if code.kinds[k] == machine.SCALAR:
+            scalars[k] = value if type(value) is not np.ndarray else value.reshape(-1)[0]
+        else:
+            arrays[k] = value.reshape(-1)
+    rows, channels, length = plan.size
+    mode = {"": machine.CELLS, "sum": machine.SUM, "colSums": machine.COLUMN_SUMS, "rowSums": machine.ROW_SUMS}
+    kind = mode[plan.reduction]
+    target = none if out is None else out.reshape(-1)
+    tasks = min(code.blocks, 64)
+    bounds = [code.blocks * t // tasks for t in range(tasks + 1)]
+    if kind == machine.SUM:
+        sums = [np.zeros(1) for _ in range(tasks)]
+    else:
+        size = {machine.COLUMN_SUMS: channels * length, machine.ROW_SUMS: rows}.get(kind, 0)
+        sums = [np.zeros(size)] * tasks
+
+    sizes = (rows, channels, length)
+
+    def run(start: int, stop: int) -> None:
+        for t in range(start, stop):
+            function(
+                kind, code.steps, code.kinds, scalars, *arrays, *sizes, bounds[t], bounds[t + 1], target, sums[t]
+            )
+
+    parallel_for(run, tasks, work_ns=rows * channels * length * len(code.steps) * 0.3)
+    if kind == machine.CELLS:
+        return out
+    if kind == machine.SUM:
+        return float(np.sum([s[0] for s in sums]))
+    total = sums[0]
+    return total.reshape((1, -1) if kind == machine.COLUMN_SUMS else (-1, 1)).astype(dtype, copy=False)
+
+
+@kernel("fused steps", "*")
+def fused_blocks(template: Template, dying: tuple[int, ...], *inputs: Any) -> Any:
+    """Run over blocks where all matrices are dense and the result is large, else step by step."""
+    dtype = None
+    key = []
+    for x in inputs:
+        cls = type(x)
+        if cls is np.ndarray:
+            if dtype is not None and x.dtype != dtype:
+                return fused.meaning(template, dying, *inputs)
+            dtype = x.dtype
+            key.append(x.shape)
+        elif cls is float or cls is int:
+            key.append(None)
+        else:
+            return fused.meaning(template, dying, *inputs)
+    shapes = (tuple(key), *[x == 2 for x in inputs if type(x) is not np.ndarray]) if template.powers else tuple(key)
+    try:
+        plan = template.plans[shapes]
+    except KeyError:
+        if len(template.plans) > 64:
+            template.plans.clear()
+        plan = template.plans[shapes] = _plan(template, inputs)
+    if plan is None:
+        return fused.meaning(template, dying, *inputs)
+    x = None  # one reference less, see _SOLE_OWNER
+    return _run(plan, template, dying, inputs, dtype)
+
+
+def _plan(template: Template, inputs: tuple[Any, ...]) -> _Plan | None:
+    """None: run step by step."""
+    types = [type_of(x).without_const() for x in inputs]
+    results: list[Type] = []
+    try:
+        for step, function in zip(template.steps, template.builtins, strict=True):
+            args = [types[a] if a >= 0 else results[-a - 1] for a in step.args]
+            results.append(function.infer(args)[0])
+    except DMLError:
+        return None  # the meaning reports it
+    last = template.steps[-1].builtin
+    reduction = last if last in ("sum", "colSums", "rowSums") else ""
+    elementwise = template.steps[:-1] if reduction else template.steps
+    if not elementwise:
+        return None
+    target = results[len(elementwise) - 1]
+    shape = (target.rows, target.cols)
+    if shape[0] * shape[1] < MIN_CELLS:
+        return None
+
+    def type_at(ref: int) -> Type:
+        return types[ref] if ref >= 0 else results[-ref - 1]
+
+    channels = 0
+    for i, step in enumerate(elementwise):
+        if step.builtin in _CHANNEL and (results[i].rows, results[i].cols) == shape:
+            f = type_at(step.args[1]).rows
+            if channels not in (0, f):
+                return None
+            channels = f
+    n, m = shape
+    if channels:
+        size = (n, channels, m // channels)
+    else:
+        size = (n, 1, m)
+    before: list[int] = []
+    steps: list[tuple[int, Any, tuple[int, ...]]] = []
+    views: dict[int, tuple[int, int, int]] = {}
+    for i, step in enumerate(elementwise):
+        if (results[i].rows, results[i].cols) != shape:
+            if any(a < 0 and -a - 1 not in before for a in step.args):
+                return None
+            before.append(i)
+            continue
+        for position, a in enumerate(step.args):
+            t = type_at(a)
+            if a < 0 and -a - 1 not in before:
+                if (t.rows, t.cols) != shape:
+                    return None
+                continue
+            if t.is_scalar:
+                continue
+            own = (t.rows, t.cols)
+            if step.builtin in _CHANNEL and position == 1:
+                view = (1, channels, 1)
+            elif own == shape:
+                view = size
+            elif position == 0 and len(step.args) == 2:
+                return None  # the left operand is not broadcast
+            elif own == (1, 1):
+                view = (1, 1, 1)
+            elif own == (1, m):
+                view = (1, size[1], size[2])
+            elif own == (n, 1):
+                view = (n, 1, 1)
+            else:
+                return None
+            if views.setdefault(a, view) != view:
+                return None
+        if step.builtin == "^" and not (step.args[1] >= 0 and _is_two(inputs[step.args[1]])):
+            return None
+        steps.append((i, UFUNCS[step.builtin], step.args))
+    if all(v in (size, (1, 1, 1)) for v in views.values()) and reduction in ("", "sum"):
+        size = (1, 1, n * m)  # nothing but cells: one long vector
+        views = {ref: (size if v != (1, 1, 1) else v) for ref, v in views.items()}
+    plan = _Plan(tuple(before), tuple(steps), reduction, shape, size, views, None)
+    return plan._replace(code=_machine_code(plan, template, inputs))
+
+
+def _is_two(value: Any) -> bool:
+    return type(value) in (int, float) and value == 2
+
+
+def _machine_code(plan: _Plan, template: Template, inputs: tuple[Any, ...]) -> _MachineCode | None:
+    """The steps for the machine; None if one of them is not known to it, or there are too many matrices."""
+    rows, channels, length = plan.size
+    if min(length, machine.RUN) < 16:
+        return None  # runs too short to be worth their start
+    order = {i: k for k, (i, _, _) in enumerate(plan.steps)}
+    operands: list[int] = []
+    kinds: list[int] = []
+    table: list[tuple[int, int, int]] = []
+
+    def position(ref: int) -> int:
+        if ref < 0 and -ref - 1 in order:
+            return -order[-ref - 1] - 1
+        if ref not in operands:
+            operands.append(ref)
+            kinds.append(_kind(plan, ref))
+        return operands.index(ref)
+
+    for i, _, args in plan.steps:
+        name = template.steps[i].builtin
+        if name == "^":
+            x = position(args[0])
+            table.append((machine.CODES["*"], x, x))
+        elif name not in machine.CODES:
+            return None
+        elif len(args) == 1:
+            table.append((machine.CODES[name], position(args[0]), 0))
+        else:
+            x, y = position(args[0]), position(args[1])
+            if name in ("+", "*", "min", "max", "==", "!=") and x >= 0 and kinds[x] == machine.SCALAR:
+                x, y = y, x  # one number on the right is cheaper
+            table.append((machine.CODES[name], x, y))
+    if len(operands) > machine.MAX_INPUTS:
+        return None
+    runs = -(-length // machine.RUN) * channels
+    blocks = {"colSums": runs, "rowSums": rows}.get(plan.reduction, runs * rows)
+    return _MachineCode(np.array(table, np.int64), tuple(operands), np.array(kinds, np.int64), blocks)
+
+
+def _kind(plan: _Plan, ref: int) -> int:
+    view = plan.views.get(ref)
+    if view is None or view == (1, 1, 1):
+        return machine.SCALAR
+    if view == plan.size:
+        return machine.FULL
+    if view[0] == 1:
+        return machine.CHANNEL if view[2] == 1 and plan.size[2] != 1 else machine.ROW
+    return machine.COLUMN
+
+
+_work = 0
+
+
+def _machine_earned(plan: _Plan) -> bool:
+    """Whether enough has been computed in this process to load the machine."""
+    global _work
+    if _work < MACHINE_WORK:
+        _work += plan.shape[0] * plan.shape[1] * len(plan.steps)
+    return _work >= MACHINE_WORK
+
+
+def _run_machine(plan: _Plan, operands: dict[int, Any], out: Any, dtype: Any) -> Any:
+    """Run with the machine; `out` is the result's memory (None for a reduction)."""
+    code = plan.code
+    assert code is not None
+    function = machine.machine_code(dtype)
     none = np.empty(0, dtype)
     scalars = np.zeros(max(1, len(code.operands)), dtype)
     arrays = [none] * machine.MAX_INPUTS
@@ -320,6 +554,7 @@ def _blocks(size: tuple[int, int, int]) -> list[tuple[slice, slice, slice]]:
 
 
 def _run(plan: _Plan, template: Template, dying: tuple[int, ...], inputs: tuple[Any, ...], dtype: Any) -> Any:
+    out = None if plan.reduction else _buffer(plan, dying, inputs, dtype)  # before views refer to the inputs
     small: dict[int, Any] = {}
     for i in plan.before:
         step = template.steps[i]
@@ -337,8 +572,7 @@ def _run(plan: _Plan, template: Template, dying: tuple[int, ...], inputs: tuple[
             if a in plan.views:
                 value = np.ascontiguousarray(value).reshape(plan.views[a])
             operands[a] = value
-    out = None if plan.reduction else _buffer(plan, dying, inputs, dtype)
-    if plan.code is not None:
+    if plan.code is not None and _machine_earned(plan):
         return _run_machine(plan, operands, out, dtype)
     if plan.reduction:
         return _reduce(plan, operands, dtype)
@@ -383,7 +617,7 @@ def _evaluate(plan: _Plan, operands: dict[int, Any], block: Any, scratch: dict[i
             if buffer is None or buffer.size < cells:
                 buffer = scratch[i] = np.empty(cells, dtype)
             target = buffer[:cells].reshape(shape)
-        if ufunc is np.power and type(arrays[1]) in (int, float) and arrays[1] == 2:
+        if ufunc is np.power:  # squares only, see _plan
             np.multiply(arrays[0], arrays[0], out=target)
         else:
             ufunc(*arrays, out=target)

@@ -6,11 +6,11 @@ It is compiled once per precision, whatever is fused: a step is a number in a ta
 
 from __future__ import annotations
 
-import math
-import threading
 from typing import Any
 
 import numpy as np
+
+from pydml.backends.cpu.jit import compiled
 
 RUN = 2048  # cells of a run: a few of them, in single or double precision, fit in the first-level cache
 MAX_INPUTS = 8
@@ -141,10 +141,10 @@ def unary(code, x, d):
             d[i] = x[i] if x[i] != x[i] else (1 if x[i] > 0 else (-1 if x[i] < 0 else 0))
     elif code == 18:
         for i in range(n):
-            d[i] = math.floor(x[i])
+            d[i] = np.floor(x[i])
     elif code == 19:
         for i in range(n):
-            d[i] = math.ceil(x[i])
+            d[i] = np.ceil(x[i])
     elif code == 20:
         for i in range(n):
             d[i] = 1 if x[i] == 0 else 0
@@ -286,21 +286,19 @@ def run_machine(
         sums[0] = total
 
 
-_LOCK = threading.Lock()
 _INNER = ("binary", "with_scalar", "unary", "run_steps")
 
 
-def compiled(dtype: Any) -> Any:
-    """`run_machine` for float32 or float64 as machine code.  Numba keeps it on disk."""
+@compiled
+def machine_code(dtype: Any) -> Any:
+    """`run_machine` for float32 or float64 as machine code."""
     import numba
 
-    options = {"nogil": True, "cache": True, "error_model": "numpy"}
     names = globals()
-    with _LOCK:
-        for name in _INNER:  # Numba finds the functions that it calls by their global names
-            if not hasattr(names[name], "py_func"):
-                names[name] = numba.njit(**options)(names[name])
-        v = numba.types.Array(numba.from_dtype(dtype), 1, "C")
-        i, table = numba.int64, numba.types.Array(numba.int64, 2, "C")
-        signature = numba.void(i, table, numba.types.Array(i, 1, "C"), v, *[v] * 8, i, i, i, i, i, v, numba.float64[::1])
-        return numba.njit(signature, **options)(run_machine)
+    for name in _INNER:  # Numba finds the functions that it calls by their global names
+        if not hasattr(names[name], "py_func"):
+            names[name] = numba.njit(nogil=True, error_model="numpy")(names[name])
+    v = numba.types.Array(numba.from_dtype(np.dtype(dtype)), 1, "C")
+    i, table = numba.int64, numba.types.Array(numba.int64, 2, "C")
+    signature = numba.void(i, table, numba.types.Array(i, 1, "C"), v, *[v] * 8, i, i, i, i, i, v, numba.float64[::1])
+    return signature, run_machine
