@@ -1,0 +1,81 @@
+"""NumPy's files: `npy` holds one array, `npz` several by name.
+
+Arrays of numbers with one dimension become a column, with more dimensions (N, d2, ...) the matrix (N, d2 * ...).  Object arrays are
+refused, since reading them would run code from the file.  A sparse matrix is written to `npz` in the layout of
+`scipy.sparse.save_npz`; `dataset=` names the array of an `npz` file.  SystemDS has no such formats.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from typing import Any
+
+import numpy as np
+
+from pydml.diagnostics import fail
+from pydml.io.paths import part_files, read_bytes
+from pydml.io.registry import Format
+from pydml.values.storage import Sparse, check_dense_size, compact
+
+_MAGIC = b"\x93NUMPY"
+
+
+def only_file(path: str) -> str:
+    files = part_files(path)
+    if len(files) != 1:
+        fail("data-format", f"{path} must be one file, not a folder of {len(files)}")
+    return files[0]
+
+
+def _load(file: str, mapped: bool) -> Any:
+    try:
+        # mapped: the cells are copied once, by the conversion to the precision of the run
+        return np.load(file, allow_pickle=False, mmap_mode="r" if mapped else None)
+    except (ValueError, EOFError, zipfile.BadZipFile, KeyError) as error:
+        if "allow_pickle" in str(error) or "Python objects" in str(error):
+            fail("not-supported", f"{file} holds Python objects, not numbers")
+        fail("data-format", f"{file} is not a file of NumPy: {error}")
+
+
+def as_matrix(array: np.ndarray, file: str, metadata: Any, dtype: Any) -> Any:
+    if array.dtype.kind not in "buif":
+        fail("data-format", f"{file} holds cells of type {array.dtype}, not real numbers")
+    rows = array.shape[0] if array.ndim else 1
+    cols = int(np.prod(array.shape[1:], dtype=np.int64)) if array.ndim > 1 else 1
+    metadata.check_size(rows, cols)
+    check_dense_size(rows, cols, np.dtype(dtype).itemsize)
+    # .npy files may be in Fortran order
+    return compact(np.array(array, dtype=dtype, order="C").reshape(rows, cols))
+
+
+def read_npy(path: str, options: dict[str, Any], metadata: Any, dtype: Any) -> Any:
+    file = only_file(path)
+    if read_bytes(file, len(_MAGIC)) != _MAGIC:
+        fail("data-format", f"{file} is not a file of NumPy")
+    return as_matrix(_load(file, mapped=True), file, metadata, dtype)
+
+
+def write_npy(value: Any, path: str, options: dict[str, Any]) -> None:
+    dense = value.to_dense() if type(value) is Sparse else value
+    with open(path, "wb") as out:
+        np.lib.format.write_array(out, np.ascontiguousarray(dense), allow_pickle=False)
+
+
+def size_npy(path: str, options: dict[str, Any], metadata: Any) -> tuple[int | None, int | None]:
+    file = only_file(path)
+    if read_bytes(file, len(_MAGIC)) != _MAGIC:
+        fail("data-format", f"{file} is not a file of NumPy")
+    array = _load(file, mapped=True)
+    return (array.shape[0] if array.ndim else 1), int(np.prod(array.shape[1:], dtype=np.int64))
+
+
+FORMAT = Format(
+    name="npy",
+    summary="one array of NumPy",
+    read=read_npy,
+    write=write_npy,
+    metadata=False,
+    empty=True,
+    size=size_npy,
+    sniff=lambda head: head.startswith(_MAGIC),
+)

@@ -1,0 +1,79 @@
+"""NumPy's `npz` files: several arrays by name, or a sparse matrix as `scipy.sparse.save_npz` writes it (see `npy`)."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from typing import Any
+
+import numpy as np
+
+from pydml.diagnostics import fail
+from pydml.io.formats.npy import as_matrix, only_file
+from pydml.io.paths import read_bytes
+from pydml.io.registry import Format, Option
+from pydml.io.triples import assemble
+from pydml.signature import suggest
+from pydml.values.storage import Sparse
+
+_SPARSE = {"indices", "indptr", "format", "shape", "data"}
+
+
+def read_npz(path: str, options: dict[str, Any], metadata: Any, dtype: Any) -> Any:
+    """The array called `dataset`; the only array, or the sparse matrix, if no name is given."""
+    file = only_file(path)
+    name = options["dataset"]
+    try:
+        with np.load(io.BytesIO(read_bytes(file)), allow_pickle=False) as arrays:
+            if not isinstance(arrays, np.lib.npyio.NpzFile):
+                fail("data-format", f"{file} is not an npz file of NumPy")
+            if name is None and set(arrays.files) >= _SPARSE:
+                return _read_sparse(arrays, file, metadata, dtype)
+            if name is None and len(arrays.files) != 1:
+                fail("metadata", f"{file} holds several arrays: {', '.join(arrays.files)}", help="name one by dataset=")
+            if name is not None and name not in arrays.files:
+                found = f"it holds {', '.join(arrays.files)}"
+                fail("metadata", f"{file} holds no array {name}", notes=[found], help=suggest(name, arrays.files))
+            return as_matrix(arrays[name or arrays.files[0]], file, metadata, dtype)
+    except (ValueError, EOFError, KeyError, zipfile.BadZipFile) as error:
+        if "allow_pickle" in str(error):
+            fail("not-supported", f"{file} holds Python objects, not numbers")
+        fail("data-format", f"{file} is not an npz file of NumPy: {error}")
+
+
+def _read_sparse(arrays: Any, file: str, metadata: Any, dtype: Any) -> Any:
+    kind = arrays["format"].item()
+    kind = kind.decode() if isinstance(kind, bytes) else str(kind)
+    rows, cols = (int(n) for n in arrays["shape"])
+    metadata.check_size(rows, cols)
+    major, minor = np.repeat(np.arange(len(arrays["indptr"]) - 1), np.diff(arrays["indptr"])), arrays["indices"]
+    if kind == "csc":
+        major, minor = minor, major
+    elif kind != "csr":
+        fail("not-supported", f"{file}: sparse matrices of layout {kind} are not supported, only csr and csc")
+    inside = len(major) == len(minor) == len(arrays["data"])
+    if not inside or (len(major) and (min(major.min(), minor.min()) < 0 or major.max() >= rows or minor.max() >= cols)):
+        fail("data-format", f"{file}: the sparse matrix is damaged")
+    return assemble(rows, cols, major.astype(np.int64), minor.astype(np.int64), arrays["data"], dtype)
+
+
+def write_npz(value: Any, path: str, options: dict[str, Any]) -> None:
+    with open(path, "wb") as out:
+        if type(value) is Sparse:
+            csr = value.csr
+            np.savez_compressed(
+                out, indices=csr.indices, indptr=csr.indptr, format=np.array(b"csr"), shape=csr.shape, data=csr.data
+            )
+        else:
+            np.savez_compressed(out, **{options["dataset"] or "matrix": value})
+
+
+FORMAT = Format(
+    name="npz",
+    summary="arrays of NumPy by name, or a sparse matrix of SciPy",
+    read=read_npz,
+    write=write_npz,
+    metadata=False,
+    empty=True,
+    options=(Option("dataset", "string", None, "the name of the array"),),
+)
