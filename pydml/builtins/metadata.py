@@ -36,7 +36,10 @@ def _scaled(X, scale):
 
 @builtin("quantize_compress(X: matrix, scale: number|matrix) -> matrix", shape=_scaled)
 def quantize_compress(X, scale):
-    """floor(X * scale).  scale: a number, or a column with one for each row of X.  As SystemDS `quantize_compress`."""
+    """X times scale, rounded down: floor(X * scale).  X: (n, m).  Returns (n, m).  As SystemDS `quantize_compress`.
+
+    scale: a number, or a column with one for each row of X.
+    """
     return np.floor(X * scale)
 
 
