@@ -103,7 +103,7 @@ def test_list(tmp_path):
     assert isinstance(value.items[2], List) and value.items[2].items == (1, "q") and value.items[2].names is None
     write(value, tmp_path / "list")
     ours, theirs = (
-        {str(p.relative_to(f)): normal(p.read_text()) for p in f.glob("list*/**/*") if p.is_file()}
+        {str(p.relative_to(f)): normal(p.read_text()) for p in [f / "list.mtd", *f.glob("list/**/*")] if p.is_file()}
         for f in (tmp_path, DATA)
     )
     assert ours == theirs and len(ours) == 10

@@ -23,10 +23,11 @@ def read_npz(path: str, options: dict[str, Any], metadata: Any, dtype: Any) -> A
     """The array called `dataset`; the only array, or the sparse matrix, if no name is given."""
     file = only_file(path)
     name = options["dataset"]
+    content = read_bytes(file)
+    if content[:2] != b"PK":  # NumPy would take it for a pickle
+        fail("data-format", f"{file} is not an npz file of NumPy")
     try:
-        with np.load(io.BytesIO(read_bytes(file)), allow_pickle=False) as arrays:
-            if not isinstance(arrays, np.lib.npyio.NpzFile):
-                fail("data-format", f"{file} is not an npz file of NumPy")
+        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
             if name is None and set(arrays.files) >= _SPARSE:
                 return _read_sparse(arrays, file, metadata, dtype)
             if name is None and len(arrays.files) != 1:
