@@ -121,7 +121,7 @@ class Builtin:
             self.add_kernel(("*",), meaning)
         self._shape = shape.resolve(self.signature) if isinstance(shape, ShapeRule) else shape
         self._infer = infer
-        self._results = tuple(_RESULT_TYPES[t] for _, t in self.signature.results)
+        self.results = tuple(_RESULT_TYPES[t] for _, t in self.signature.results)
         self._first = 1 if needs else 0
         self._checked = not self_checking and (shape is not None or infer is not None)
         self.fallbacks = 0  # calls that had to make a matrix dense
@@ -137,7 +137,10 @@ class Builtin:
         self.for_dense |= all(k in ("dense", "*") for k in kinds)
 
     def case(self, expression: str, expected: str) -> None:
-        """Declare that `expression` gives `expected`.  A generated test runs it."""
+        """Declare that `expression` gives `expected`.  A generated test runs it.
+
+        Where one expression is not enough, it is several statements, the last of which assigns RESULT.
+        """
         self.cases.append(Case(expression, expected))
 
     def fails(self, expression: str, id: str, message: str = "") -> None:
@@ -157,8 +160,8 @@ class Builtin:
             return result if type(result) is tuple else (result,)
         if self._shape is not None:
             rows, cols = self._shape(*types)
-            return (self._results[0]._replace(rows=rows, cols=cols), *self._results[1:])
-        return self._results
+            return (self.results[0]._replace(rows=rows, cols=cols), *self.results[1:])
+        return self.results
 
     # ---- execution
 

@@ -131,7 +131,8 @@ class _Inference:
         except DMLError as error:
             if error.diagnostic.id in _ALWAYS or certain:
                 self.report(error, op)
-            outs = op.builtin._results
+            outs = op.builtin.results
+            types = ()  # nothing to fold
         if len(outs) == 1 and outs[0].const is None and outs[0].data in (SCALAR, "unknown"):
             outs = (self.fold(op, types, outs[0]),)
         op.out_types = outs
