@@ -18,6 +18,7 @@ from pydml.ir import imports
 from pydml.ir.build import build
 from pydml.ir.infer import infer
 from pydml.ir.parfor import check_parfor
+from pydml.ir.passes import PASSES as ALL_PASSES
 from pydml.ir.passes.cse import eliminate_common_subexpressions
 from pydml.ir.passes.dead_code import eliminate_dead_code
 from pydml.ir.passes.fuse_elementwise import fuse_elementwise
@@ -26,6 +27,7 @@ from pydml.ir.passes.reachable import keep_reachable
 from pydml.ir.passes.simplify import simplify
 from pydml.ir.passes.update_in_place import update_in_place
 from pydml.ir.text import program_text
+from pydml.ir.verify import verify
 
 FOLDER = Path(__file__).parent
 
@@ -63,6 +65,27 @@ def test_pass(name, before, after):
     check_parfor(program)
     if name != "simplify":
         simplify(program)
+    verify(program)
     PASSES[name](program)
+    verify(program)
     assert program_text(program, types=False).strip() == after.strip()
     assert run(before, optimized=True) == run(before, optimized=False)
+
+
+LIBRARY = sorted((FOLDER.parents[1] / "scripts").rglob("*.dml"))
+
+
+@pytest.mark.parametrize("path", LIBRARY, ids=lambda p: str(p.relative_to(FOLDER.parents[1] / "scripts")))
+def test_library_is_legal_after_every_pass(path):
+    """The whole DML library goes through all passes and is verified after each."""
+    source = SourceFile(str(path), path.read_text())
+    program = build(imports.load(source, [FOLDER.parents[1] / "scripts"]), {}, {}, ())
+    verify(program)
+    keep_reachable(program, library=True)
+    infer(program)
+    check_parfor(program)
+    simplify(program)
+    verify(program)
+    for run_pass in ALL_PASSES:
+        run_pass(program)
+        verify(program)
