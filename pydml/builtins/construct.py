@@ -11,7 +11,7 @@ from pydml.builtins.shapes import constant_size
 from pydml.diagnostics import fail
 from pydml.types import ANY_LIST, BOOLEAN, SCALAR, Type, matrix_type
 from pydml.values import List, Sparse
-from pydml.values.storage import _memory_limit
+from pydml.values.storage import _memory_limit, check_dense_size
 from pydml.values.text import parse_double
 
 
@@ -66,6 +66,7 @@ def filled(dtype, value: float, rows: int, cols: int):
 
             return Sparse(csr_matrix((rows, cols), dtype=dtype))
         return np.zeros((rows, cols), dtype)
+    check_dense_size(rows, cols)
     return np.full((rows, cols), value, dtype)
 
 
@@ -134,6 +135,7 @@ def seq(dtype, start, end, step):
     """
     step = _increment(start, end, step)
     count = _sequence_length(start, end, step)
+    check_dense_size(count, 1)
     if start == int(start) and step == int(step) and max(abs(start), abs(end)) < 2**53:
         return np.arange(int(start), int(start) + count * int(step), int(step)).astype(dtype).reshape(count, 1)
     steps = np.full(count, step, np.float64)

@@ -44,13 +44,16 @@ def bounds(X: Any, rl: Any, ru: Any, cl: Any, cu: Any) -> tuple[int, int, int, i
 
 
 def _position(index: Any) -> int:
+    if type(index) is int:
+        return index
     if isinstance(index, float):
         return to_int(index)
     if isinstance(index, str):
-        fail("index", f"a matrix has no element called {index!r}: indexes of matrices and frames are numbers")
-    if isinstance(index, int):
-        return int(index)
-    fail("argument-type", f"an index must be a number, got {type_of(index)}", help="use as.scalar(i)")
+        fail(
+            "argument-type", f"there is no element {index!r}: indexes of matrices and frames are numbers, got a string"
+        )
+    help = "use as.integer(i)" if isinstance(index, bool) else "use as.scalar(i)"
+    fail("argument-type", f"an index must be a number, got a {type_of(index)}", help=help)
 
 
 def _range_text(low: Any, high: Any) -> str:
@@ -87,8 +90,8 @@ def _static_range(X: Type, axis: str, low: Type, high: Type, size: int | None, s
         return size
     lo, hi = low.const, high.const
     for bound in (low, high):
-        if bound.data == SCALAR and bound.value == STRING:
-            fail("index", f"{axis} indexes of a {X.data} are numbers, got a string")
+        if bound.data == SCALAR and bound.value in (STRING, BOOLEAN):
+            fail("argument-type", f"{axis} indexes of a {X.data} are numbers, got a {bound.value}")
     lo = to_int(lo) if isinstance(lo, (int, float)) else None
     hi = to_int(hi) if isinstance(hi, (int, float)) else None
     if lo is not None and hi is not None and lo > hi:
@@ -270,7 +273,7 @@ def _list_index_types(rl: Type, ru: Type, cl: Type) -> None:
     if rl.data == "null" or cl.data != "null":
         fail("index", "a list has one index: l[i], l[i:j] or l[name]")
     if rl.data == ru.data == SCALAR and BOOLEAN in (rl.value, ru.value):
-        fail("index", "an index of a list must be a number or a name, got a boolean")
+        fail("argument-type", "an index of a list must be a number or a name, got a boolean")
 
 
 def _check_list_range(low: int, high: int, size: int | None) -> None:

@@ -125,7 +125,7 @@ def _concat_type(name: str, axis: int, types: tuple[Type, ...]) -> Type:
     if len(known) > 1:
         fail("type", f"{name}: matrices and frames do not mix", help="use as.frame() or as.matrix()")
     if UNKNOWN in {x.data for x in types}:
-        return Type(known.pop()) if known else ANY
+        return ANY_MATRIX if MATRIX in known else ANY
     along, across = ("rows", "cols") if axis == 0 else ("cols", "rows")
     size = None
     for i, x in enumerate(types):

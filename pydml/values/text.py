@@ -175,12 +175,12 @@ def matrix_text(
     sep: str = " ",
     linesep: str = "\n",
 ) -> str:
-    """The first `rows` rows and `cols` columns, `linesep` after each row.
+    """The first `rows` rows and `cols` columns (all for a negative number), `linesep` after each row.
 
     Cells have `decimal` decimals, rounded half to even from their exact value.  sparse: `row sep col sep value` for
     each non-zero cell.
     """
-    rows, cols, decimal = max(rows, 0), max(cols, 0), max(decimal, 0)
+    rows, cols, decimal = rows if rows >= 0 else X.shape[0], cols if cols >= 0 else X.shape[1], max(decimal, 0)
     if sparse:
         return _sparse_text(X, rows, cols, decimal, sep, linesep)
     block = to_dense(Sparse(X.csr[:rows, :cols])) if type(X) is Sparse else to_dense(X)[:rows, :cols]

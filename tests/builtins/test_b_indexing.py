@@ -50,7 +50,6 @@ BAD_RANGES = [
     ((3, 2, None, None), "the row range 3:2 is empty"),
     ((1, 1, 1, 0), "the column range 1:0 is empty"),
     ((0.5, 1, 1, 1), "outside"),
-    (("a", "a", None, None), "no element called 'a'"),
 ]
 
 
@@ -73,6 +72,18 @@ def test_ranges_are_never_clipped(range_, message):
 def test_a_matrix_is_no_index():
     with pytest.raises(DMLError, match="rl must be a scalar, got a matrix 1 x 1"):
         index(X, np.ones((1, 1)), np.ones((1, 1)), None, None)
+
+
+@pytest.mark.parametrize("i", [True, "a"])
+def test_an_index_is_a_number(i):
+    for call in (lambda: index(X, i, i, None, None), lambda: index(X, None, None, i, i), lambda: cell(X, i, 1)):
+        with pytest.raises(DMLError, match="number") as error:
+            call()
+        assert error.value.id == "argument-type"
+    with pytest.raises(DMLError, match="got a boolean"):
+        index(LIST, True, True, None, None)
+    with pytest.raises(DMLError, match="row indexes of a matrix are numbers"):
+        index_type(matrix_type(3, 4), scalar_type(i), scalar_type(i), NULL, NULL)
 
 
 def test_cell():

@@ -113,6 +113,7 @@ def test_matrix_specials_and_large_numbers():
 def test_matrix_limits_and_separators():
     X = np.arange(6.0).reshape(2, 3)
     assert matrix_text(X, rows=1, cols=2, sep="%", linesep=";", decimal=1) == "0.0%1.0;"
+    assert matrix_text(X, rows=-1, cols=1, decimal=0) == "0\n3\n"
     assert matrix_text(X[:0]) == ""
     assert matrix_text(X[:, :0]) == "\n\n"
     assert matrix_text(np.zeros((200, 200))).count("\n") == 100
