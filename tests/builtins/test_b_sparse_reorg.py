@@ -133,3 +133,8 @@ def test_rand_is_sparse_with_the_exact_share():
     assert type(dense) is np.ndarray and np.count_nonzero(dense) == 30
     huge = get("rand").run(ctx, 10**6, 10**6, 0, 1, "uniform", 1e-9, 7, 1)
     assert huge.nnz == 1000
+
+
+@pytest.mark.parametrize("name", ["[]", "[]=", "t", "rev", "roll", "diag", "matrix", "order", "removeEmpty", "replace"])
+def test_kernels_are_registered(name):
+    assert ("sparse",) in get(name).kernels
