@@ -12,6 +12,8 @@ from pydml.diagnostics import SourceFile, Span
 
 @dataclass(frozen=True, kw_only=True)
 class Node:
+    """A part of a text."""
+
     span: Span = field(compare=False, repr=False)
 
 
@@ -170,6 +172,8 @@ class CallStatement(Statement):
 
 @dataclass(frozen=True)
 class If(Statement):
+    """`if (condition) then else orelse`; `else if` is an If alone in orelse."""
+
     condition: Expr
     then: tuple[Statement, ...]
     orelse: tuple[Statement, ...] = ()
@@ -193,6 +197,8 @@ class For(Statement):
 
 @dataclass(frozen=True)
 class While(Statement):
+    """`while (condition) body`."""
+
     condition: Expr
     body: tuple[Statement, ...]
 

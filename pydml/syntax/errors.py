@@ -486,6 +486,8 @@ def _keywords(p: _Place) -> Diagnostic | None:
     if kind == "ELSE":
         if p.kind(-1) == "SEMICOLON" and p.kind(-2) == "RBRACE":
             return p.error("a `;` separates this `else` from its `if`", p.span(-1), "remove the `;`")
+        if p.kind(-1) == "RPAR" and p.before_group() >= p.start and p.tokens[p.before_group()].type == "IF":
+            return p.error("the body of `if` is missing before `else`", help="an empty body is {}")
         help = "an `if` body of several statements needs braces: if (..) { .. } else { .. }"
         return p.error("this `else` belongs to no `if`", help=help)
     if kind == "RETURN":

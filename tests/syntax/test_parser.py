@@ -311,6 +311,7 @@ def test_parameters():
         ("for (i in a == b:c) {}", "for i (a == b), c {}"),
         ("for (i in seq(1, 10, 3)) {}", "for i 1, 10, 3 {}"),
         ("for (i in seq(1, 10)) {}", "for i 1, 10 {}"),
+        # 3.4.0 takes no names here.
         ("for (i in seq(from=1, incr=2, to=9)) {}", "for i 1, 9, 2 {}"),
         ("for (i in 1:3, check=0) {}", "for i 1, 3 check=0 {}"),
         ("parfor (i in 1:3) x = i", "parfor i 1, 3 {x = i}"),
@@ -607,12 +608,14 @@ def test_wrong_types_get_a_suggestion(written, advice):
         "f = function(a) { x = 1 }",
         "f = function(int) { x = 1 }",
         "f = function(int a int b) { x = 1 }",
+        # SystemDS accepts the next one; the last value wins.
         "f = function(int a, int a) { x = 1 }",
         "f = function(int a) return (int) { x = 1 }",
         "f = function(int a) return (int b = 3) { b = 1 }",
         "f = function(int a) return int b { b = 1 }",
         "f = function(int a) x = 1",
         "f = function(int a) { }",
+        # SystemDS accepts the next one and reads the constant in the body, not the argument.
         "f = function(double pi) { x = 1 }",
         "function f(int a) { x = 1 }",
         "f += function(int a) { x = 1 }",
