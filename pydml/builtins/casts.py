@@ -44,27 +44,26 @@ def _as_scalar_type(X: Type) -> Type:
 
 
 @builtin(
-    "as.scalar(X: matrix|frame|list|scalar) -> scalar", infer=_as_scalar_type, aliases=["castAsScalar"], storages="any"
+    "as.scalar(X: matrix|frame|list|scalar) -> scalar",
+    infer=_as_scalar_type,
+    aliases=["castAsScalar"],
+    storages="any",
+    self_checking=True,
 )
 def as_scalar(X):
     """The value in a 1 x 1 matrix or frame, or in a list of one element.
 
     A matrix gives a double, a frame the type of its column, a list the element as it is (from a 1 x 1 matrix: its
-    cell). A scalar is returned unchanged, which SystemDS rejects.  Any other size is an error.
+    cell).  A scalar is returned unchanged, which SystemDS rejects.  Any other size is an error.
     """
-    if type(X) is np.ndarray:
+    if type(X) is np.ndarray and X.size == 1:
         return X.item()
-    if type(X) is List:
-        item = X.items[0]
-        if isinstance(item, (str, int, float)):
-            return item
-        _scalar_size("as.scalar", type_of(item))
-        return as_scalar.meaning(item)
     if isinstance(X, (str, int, float)):
         return X
-    if is_matrix(X):
-        return to_dense(X).item()
-    return X.to_scalar()
+    _scalar_size("as.scalar", type_of(X))
+    if type(X) is List:
+        return as_scalar.meaning(X.items[0])
+    return to_dense(X).item() if is_matrix(X) else X.to_scalar()
 
 
 as_scalar.case("as.scalar(matrix(7, rows=1, cols=1))", "7.0")
