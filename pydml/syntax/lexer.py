@@ -54,7 +54,7 @@ class Lexer:
         comments: list[tuple[int, int]] = []
         keyword = self._keywords.get
         new, append = tuple.__new__, result.append  # half the time of the plain constructor
-        for match in self._pattern.finditer(text):
+        for match in self._pattern.finditer(text, 1 if text.startswith("\ufeff") else 0):  # a byte order mark
             kind = match.lastgroup or "END"
             start, end = match.span(kind)
             if kind == "COMMENT":

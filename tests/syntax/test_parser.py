@@ -101,6 +101,7 @@ def rejected(text: str) -> str:
         ("/* nothing */", []),
         ("\t x = 1\r\ny = 2\r\n", ["x = 1", "y = 2"]),
         ("x <- 1 y<-2", ["x = 1", "y = 2"]),
+        ("\ufeffx = 1", ["x = 1"]),
         # SystemDS rejects a `;` here by accident.
         ("if (a) {}; x = 1", ["if a {} else {}", "x = 1"]),
         ("for (i in 1:2) {} ;; while (a) {};", ["for i 1, 2 {} else {}".replace(" else {}", ""), "while a {}"]),
