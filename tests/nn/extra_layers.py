@@ -20,7 +20,8 @@ from numpy.random import Generator
 class Backward:
     """One gradient function: its arguments by name, and the inputs whose gradients it returns, in order.
 
-    An argument named `d<output>` is the gradient wrt that output of forward; other names are outputs or inputs of forward.
+    An argument named `d<output>` is the gradient wrt that output of forward; other names are outputs or inputs of forward, or
+    keys of the row's `extra`.  A `-` among the gradients is a result that is no input's gradient.
     """
 
     arguments: str
@@ -34,7 +35,7 @@ class Layer:
 
     inputs: rng -> arguments of `forward`, in order; outputs: names of its results; differentiable: those that carry gradients.
     reference: takes the inputs by name (matrices as tensors) and returns the differentiable outputs as DML lays them out;
-    None where PyTorch has no such layer.
+    None where PyTorch has no such layer.  extra: further arguments of the gradient functions.
     """
 
     file: str
@@ -44,7 +45,8 @@ class Layer:
     differentiable: str = "out"
     reference: Callable[..., Any] | None = None
     forward: str = "forward"
-    name: str = field(default="")
+    name: str = ""
+    extra: dict[str, Any] = field(default_factory=dict)
 
     @property
     def title(self) -> str:
@@ -303,4 +305,245 @@ DENSE = [
     ),
 ]
 
-LAYERS = [*ACTIVATIONS, *LOSSES, *CONVOLUTIONS, *DENSE]
+
+def steps(x: torch.Tensor, T: int) -> torch.Tensor:
+    """(N, T*D) -> (N, T, D)."""
+    return x.reshape(x.shape[0], T, -1)
+
+
+def rnn(X, W, b, T, D, return_sequences, out0):
+    out, outputs = out0, []
+    for x in steps(X, T).unbind(1):
+        out = torch.tanh(torch.cat([x, out], 1) @ W + b)
+        outputs.append(out)
+    return torch.cat(outputs, 1) if return_sequences else out
+
+
+def torch_lstm(x: torch.Tensor, W: torch.Tensor, b: torch.Tensor, out0: torch.Tensor, c0: torch.Tensor):
+    """PyTorch's LSTM of x (N, T, D) with our weights: its gates are in the order i, f, g, o."""
+    N, T, D = x.shape
+    M = W.shape[1] // 4
+    order = torch.cat([torch.arange(M), torch.arange(M, 2 * M), torch.arange(3 * M, 4 * M), torch.arange(2 * M, 3 * M)])
+    weights = [W[:D, order].T, W[D:, order].T, b[0, order], torch.zeros(4 * M, dtype=torch.float64)]
+    out, _, c = torch.lstm(x, [out0[None], c0[None]], weights, True, 1, 0.0, False, False, True)
+    return out, c[0]
+
+
+def lstm(X, W, b, T, D, return_sequences, out0, c0):
+    out, c = torch_lstm(steps(X, T), W, b, out0, c0)
+    return (rows(out) if return_sequences else out[:, -1]), c
+
+
+def bilstm(X, W, W_reverse, b, b_reverse, T, D, seq, out0, c0):
+    N = X.shape[0]
+    forward, c_forward = torch_lstm(steps(X, T), W, b, out0[:N], c0[:N])
+    backward, c_backward = torch_lstm(steps(X, T).flip(1), W_reverse, b_reverse, out0[N:], c0[N:])
+    backward = backward.flip(1)
+    out = rows(torch.cat([forward, backward], 2)) if seq else torch.cat([forward[:, -1], backward[:, 0]], 1)
+    return out, torch.cat([c_forward, c_backward])
+
+
+def attention(query, value, key, D, attention):  # the last one is not used, as in the layer
+    q, k, v = (x.reshape(x.shape[0], -1, D) for x in (query, key if key.numel() else value, value))
+    return rows(F.scaled_dot_product_attention(q, k, v))
+
+
+def multi_attention(Q, K, V, H, T, D, dropout_p, kept=None):
+    """kept: (N, H, T, T), 1 where a weight survives dropout; None without dropout."""
+    q, k, v = (x.reshape(-1, T, H, D).transpose(1, 2) for x in (Q, K, V))
+    weights = torch.softmax(q @ k.transpose(2, 3) / D**0.5, 3)
+    if kept is not None:
+        weights = weights * kept / (1 - dropout_p)
+    return rows((weights @ v).transpose(1, 2))
+
+
+def bert_layer(states, H, T, d, I, kept=(None, None, None), **a):  # noqa: E741 - the DML name
+    """kept: what survives the dropouts of the attention (B, H, T, T) and of the two outputs (B, T, C)."""
+    C, x = H * d, steps(states, T)
+    activate = {
+        "gelu": lambda y: F.gelu(y, approximate="tanh"),
+        "tanh": torch.tanh,
+        "relu": F.relu,
+        "linear": lambda y: y,
+    }
+
+    def linear(y, name):
+        return y @ a["W_" + name] + a["b_" + name]
+
+    def norm(y, number):
+        return F.layer_norm(y, (C,), a[f"gamma_ln{number}"][0], a[f"beta_ln{number}"][0], a["epsilon_ln"])
+
+    def drop(y, mask):
+        return y if mask is None else y * mask / (1 - a["dropout_p_output"])
+
+    projections = (rows(linear(x, name)) for name in "QKV")
+    context = multi_attention(*projections, H, T, d, a["dropout_p_attention"], kept[0])
+    inner = norm(x + drop(linear(steps(context, T), "context"), kept[1]), 1)
+    expanded = linear(activate[a["activation"]](linear(inner, "intermediate")), "out")
+    return rows(norm(inner + drop(expanded, kept[2]), 2))
+
+
+def bert_inputs(rng: Generator, activation_: str = "gelu", dropout_p: float = 0.0) -> dict[str, Any]:
+    B, H, T, d, inner = 2, 2, 3, 2, 3
+    C = H * d
+    inputs: dict[str, Any] = {"states": normal(rng, B, T * C), "H": H, "T": T, "d": d, "I": inner}
+    for name, D, M in [
+        ("Q", C, C),
+        ("K", C, C),
+        ("V", C, C),
+        ("context", C, C),
+        ("intermediate", C, inner),
+        ("out", inner, C),
+    ]:
+        inputs["W_" + name] = normal(rng, D, M)
+        inputs["b_" + name] = normal(rng, 1, M)
+    inputs |= {"dropout_p_attention": dropout_p, "dropout_p_output": dropout_p, "epsilon_ln": 1e-3}
+    inputs |= {name: normal(rng, 1, C) for name in ("gamma_ln1", "beta_ln1", "gamma_ln2", "beta_ln2")}
+    return inputs | {"activation": activation_}
+
+
+BERT_CACHES = " ".join(f"cache_{what}_ln{number}" for number in (1, 2) for what in ("mean", "var", "norm"))
+BERT_MASKS = "dropout_mask_attention dropout_mask_output_1 dropout_mask_output_2"
+BERT_NAMES = " ".join(bert_inputs(np.random.default_rng(0)))
+BERT_GRADIENTS = " ".join(
+    name for name, value in bert_inputs(np.random.default_rng(0)).items() if isinstance(value, np.ndarray)
+)
+
+
+def bert(activation_: str) -> Layer:
+    return Layer(
+        "layers/bert_layer.dml",
+        lambda rng: bert_inputs(rng, activation_),
+        (Backward(f"dout_states {BERT_MASKS} {BERT_CACHES} outputs {BERT_NAMES}", BERT_GRADIENTS),),
+        outputs=f"out_states attention outputs {BERT_MASKS} {BERT_CACHES}",
+        differentiable="out_states",
+        reference=bert_layer,
+        name=f"bert_layer_{activation_}",
+    )
+
+
+def recurrent_inputs(rng: Generator, gates: int, sequences: bool, c0: bool, N: int = 2) -> dict[str, Any]:
+    T, D, M = 3, 2, 3
+    inputs: dict[str, Any] = {
+        "X": normal(rng, N, T * D),
+        "W": normal(rng, D + M, gates * M),
+        "b": normal(rng, 1, gates * M),
+    }
+    inputs |= {"T": T, "D": D, "return_sequences": sequences, "out0": normal(rng, N, M)}
+    return inputs | ({"c0": normal(rng, N, M)} if c0 else {})
+
+
+def bilstm_inputs(rng: Generator, sequences: bool) -> dict[str, Any]:
+    N, T, D, M = 2, 3, 2, 2
+    inputs: dict[str, Any] = {
+        "X": normal(rng, N, T * D),
+        "W": normal(rng, D + M, 4 * M),
+        "W_reverse": normal(rng, D + M, 4 * M),
+    }
+    inputs |= {"b": normal(rng, 1, 4 * M), "b_reverse": normal(rng, 1, 4 * M), "T": T, "D": D, "seq": sequences}
+    return inputs | {"out0": normal(rng, 2 * N, M), "c0": normal(rng, 2 * N, M)}
+
+
+def recurrent(sequences: bool) -> list[Layer]:
+    suffix = "_sequences" if sequences else "_last"
+    caches = "cache_out cache_c cache_ifog"
+    return [
+        Layer(
+            "layers/rnn.dml",
+            lambda rng: recurrent_inputs(rng, 1, sequences, False),
+            (Backward("dout X W b T D return_sequences out0 cache_out", "X W b out0"),),
+            outputs="out cache_out",
+            reference=rnn,
+            name="rnn" + suffix,
+        ),
+        Layer(
+            "layers/lstm.dml",
+            lambda rng: recurrent_inputs(rng, 4, sequences, True),
+            (Backward(f"dout dc X W b T D return_sequences out0 c0 {caches}", "X W b out0 c0"),),
+            outputs=f"out c {caches}",
+            differentiable="out c",
+            reference=lstm,
+            name="lstm" + suffix,
+        ),
+        Layer(
+            "layers/bilstm.dml",
+            lambda rng: bilstm_inputs(rng, sequences),
+            (
+                Backward(
+                    f"dout dc X W W_reverse b b_reverse T D seq out0 c0 {caches}", "X W b W_reverse b_reverse out0 c0"
+                ),
+            ),
+            outputs=f"out c {caches}",
+            differentiable="out c",
+            reference=bilstm,
+            name="bilstm" + suffix,
+        ),
+    ]
+
+
+def attention_inputs(rng: Generator, own_keys: bool) -> dict[str, Any]:
+    N, Tq, Tv, D = 2, 3, 4, 2
+    key = np.zeros((0, 0)) if own_keys else normal(rng, N, Tv * D)
+    return {
+        "query": normal(rng, N, Tq * D),
+        "value": normal(rng, N, Tv * D),
+        "key": key,
+        "D": D,
+        "attention": np.zeros((1, 1)),
+    }
+
+
+SEQUENCES = [
+    *recurrent(True),
+    *recurrent(False),
+    Layer(
+        "layers/embedding.dml",
+        lambda rng: {"indices": np.array([[2], [5], [2], [1]]), "embedding_dict": normal(rng, 5, 3)},
+        (Backward("dembeddings indices v padding_idx", "embedding_dict"),),
+        outputs="embeddings",
+        differentiable="embeddings",
+        reference=lambda indices, embedding_dict: F.embedding(indices.reshape(-1).long() - 1, embedding_dict),
+        extra={"v": 5, "padding_idx": -1},
+    ),
+    Layer(
+        "layers/attention.dml",
+        lambda rng: attention_inputs(rng, False),
+        (Backward("dattention query value key D dattention dattention dattention", "query value key"),),
+        outputs="attention",
+        differentiable="attention",
+        reference=attention,
+    ),
+    Layer(
+        "layers/attention.dml",
+        lambda rng: attention_inputs(rng, True),
+        (Backward("dattention query value key D dattention dattention dattention", "query value -"),),
+        outputs="attention",
+        differentiable="attention",
+        reference=attention,
+        name="attention_own_keys",
+    ),
+    Layer(
+        "layers/multi_attention.dml",
+        lambda rng: {**{n: normal(rng, 2, 3 * 2 * 2) for n in "QKV"}, "H": 2, "T": 3, "D": 2, "dropout_p": 0.0},
+        (Backward("dcontext dropout_mask attention Q K V H T D dropout_p", "Q K V"),),
+        outputs="context attention dropout_mask",
+        differentiable="context",
+        reference=multi_attention,
+    ),
+    *[bert(activation_) for activation_ in ("gelu", "tanh", "relu", "linear")],
+]
+
+OTHERS = [
+    Layer(
+        "layers/fm.dml",
+        lambda rng: {"X": normal(rng, 4, 3), "w0": normal(rng, 1, 1), "W": normal(rng, 3, 1), "V": normal(rng, 3, 2)},
+        (Backward("dout X w0 W V", "w0 W V"),),
+        reference=lambda X, w0, W, V: (
+            w0
+            + X @ W
+            + sum((X[:, i] * X[:, j] * (V[i] @ V[j])).reshape(-1, 1) for i in range(3) for j in range(i + 1, 3))
+        ),
+    ),
+]
+
+LAYERS = [*ACTIVATIONS, *LOSSES, *CONVOLUTIONS, *DENSE, *SEQUENCES, *OTHERS]
