@@ -1,0 +1,220 @@
+"""Sums, means, variances and extremes of large dense matrices, in tiles of rows and in threads.
+
+NumPy reduces narrow matrices (many rows, few columns) five to ten times slower than wide ones, because its inner loop runs over
+the few cells of a row; here the inner loops are long for every shape.
+
+Threads: tiles are groups of rows that follow from the shape alone.  A tile writes its own part of the result (rows) or its own
+partial result (columns, all cells); partial results are combined in the order of tiles.  So results do not depend on the number of
+threads.  A tile needs a temporary of its own size at most (variances), half a megabyte.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from pydml.backends.cpu.threads import parallel_for
+from pydml.builtins.registry import kernel
+
+MIN_CELLS = 1 << 13  # below, the meaning is as fast
+TILE_CELLS = 1 << 16
+NS_PER_CELL = 0.5
+NARROW = 64  # columns up to which a row is short: single precision may add it as it is
+EXTREME_ROWS = 1 << 12  # rows of a column that are compared at once
+LONG = 1024  # cells of the merged rows of a narrow matrix
+
+
+def _rows_first(X: np.ndarray) -> bool:
+    """Whether rows are the contiguous direction."""
+    return abs(X.strides[0]) >= abs(X.strides[1])
+
+
+def _tiles(X: np.ndarray, run: Callable[[int, slice], None]) -> None:
+    """Call run(tile, rows) for every tile of rows."""
+    n, m = X.shape
+    step = max(1, TILE_CELLS // max(m, 1))
+
+    def some(start: int, stop: int) -> None:
+        for tile in range(start, stop):
+            run(tile, slice(tile * step, min((tile + 1) * step, n)))
+
+    parallel_for(some, -(-n // step), NS_PER_CELL * X.size)
+
+
+def _tile_count(X: np.ndarray) -> int:
+    return -(-X.shape[0] // max(1, TILE_CELLS // max(X.shape[1], 1)))
+
+
+# ---- of a tile: X is (n, m) with contiguous rows
+
+
+def _row_sums(X: np.ndarray) -> np.ndarray:
+    if X.dtype == np.float32 and X.shape[1] <= NARROW:
+        return np.einsum("ij->i", X)
+    return np.einsum("ij->i", X, dtype=np.float64)
+
+
+def _merged(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """A narrow matrix as a wide one: rows of several rows side by side, and the rows that are left over."""
+    n, m = X.shape
+    merge = LONG // m
+    if merge < 2 or n < 2 * merge or not X.flags.c_contiguous:
+        return X, X[:0]
+    k = n // merge
+    return X[: k * merge].reshape(k, merge * m), X[k * merge :]
+
+
+def _reduce_columns(X: np.ndarray, ufunc: np.ufunc, **dtype: Any) -> np.ndarray:
+    m = X.shape[1]
+    wide, rest = _merged(X)
+    result = ufunc.reduce(wide, axis=0, **dtype)
+    if wide is not X:
+        result = ufunc.reduce(result.reshape(-1, m), axis=0)
+    return ufunc(result, ufunc.reduce(rest, axis=0, **dtype)) if rest.size else result
+
+
+def _column_sums(X: np.ndarray) -> np.ndarray:
+    return _reduce_columns(X, np.add, dtype=np.float64)
+
+
+def _row_extremes(X: np.ndarray, ufunc: np.ufunc) -> np.ndarray:
+    n, m = X.shape
+    if m > 32:
+        return ufunc.reduce(X, axis=1)
+    result = X[:, 0].copy()
+    for start in range(0, n, EXTREME_ROWS):
+        part, block = result[start : start + EXTREME_ROWS], X[start : start + EXTREME_ROWS]
+        for j in range(1, m):
+            ufunc(part, block[:, j], out=part)
+    return result
+
+
+# ---- of a matrix
+
+
+def _by_rows(X: np.ndarray, function: Callable[[np.ndarray], np.ndarray], dtype: Any = np.float64) -> np.ndarray:
+    result = np.empty(X.shape[0], dtype)
+
+    def run(tile: int, rows: slice) -> None:
+        result[rows] = function(X[rows])
+
+    _tiles(X, run)
+    return result
+
+
+def _by_columns(X: np.ndarray, function: Callable[[np.ndarray], np.ndarray], ufunc: np.ufunc = np.add) -> np.ndarray:
+    parts: list[Any] = [None] * _tile_count(X)
+
+    def run(tile: int, rows: slice) -> None:
+        parts[tile] = function(X[rows])
+
+    _tiles(X, run)
+    return ufunc.reduce(np.stack(parts), axis=0)
+
+
+def _sums(X: np.ndarray, axis: int) -> np.ndarray:
+    """Sums along an axis, in double precision."""
+    if not _rows_first(X):
+        X, axis = X.T, 1 - axis
+    return _by_rows(X, _row_sums) if axis else _by_columns(X, _column_sums)
+
+
+def _extremes(X: np.ndarray, axis: int, ufunc: np.ufunc) -> np.ndarray:
+    if not _rows_first(X):
+        X, axis = X.T, 1 - axis
+    if axis:
+        return _by_rows(X, lambda tile: _row_extremes(tile, ufunc), X.dtype)
+    return _by_columns(X, lambda tile: _reduce_columns(tile, ufunc), ufunc)
+
+
+def _variances(X: np.ndarray, axis: int) -> np.ndarray:
+    n = X.shape[axis]
+    if n == 1:
+        return np.zeros(X.shape[1 - axis])
+    mean = (_sums(X, axis) / n).astype(X.dtype)
+    if not _rows_first(X):
+        X, axis = X.T, 1 - axis
+
+    def squares(tile: np.ndarray, mean: np.ndarray) -> np.ndarray:
+        d = np.subtract(tile, mean, order="C")
+        return np.multiply(d, d, out=d)
+
+    if axis == 0:
+        return _by_columns(X, lambda tile: _column_sums(squares(tile, mean))) / (n - 1)
+    result = np.empty(X.shape[0])
+
+    def run(tile: int, rows: slice) -> None:
+        result[rows] = _row_sums(squares(X[rows], mean[rows, None]))
+
+    _tiles(X, run)
+    return result / (n - 1)
+
+
+def _total(X: np.ndarray) -> float:
+    if not _rows_first(X):
+        X = X.T
+    parts = np.empty(_tile_count(X))
+
+    def run(tile: int, rows: slice) -> None:
+        parts[tile] = X[rows].sum(dtype=np.float64)
+
+    _tiles(X, run)
+    return float(parts.sum())
+
+
+def _variance(X: np.ndarray) -> float:
+    mean = X.dtype.type(_total(X) / X.size)
+    if not _rows_first(X):
+        X = X.T
+    parts = np.empty(_tile_count(X))
+
+    def run(tile: int, rows: slice) -> None:
+        d = X[rows] - mean
+        parts[tile] = np.multiply(d, d, out=d).sum(dtype=np.float64)
+
+    _tiles(X, run)
+    return float(parts.sum()) / (X.size - 1)
+
+
+# ---- kernels
+
+
+def _of_lines(kind: str, function: Callable[[np.ndarray, int], np.ndarray]) -> None:
+    @kernel(f"row{kind}", "dense")
+    def rows(X: np.ndarray) -> Any:
+        return function(X, 1).reshape(-1, 1).astype(X.dtype, copy=False) if X.size >= MIN_CELLS else NotImplemented
+
+    @kernel(f"col{kind}", "dense")
+    def cols(X: np.ndarray) -> Any:
+        return function(X, 0).reshape(1, -1).astype(X.dtype, copy=False) if X.size >= MIN_CELLS else NotImplemented
+
+
+_of_lines("Sums", _sums)
+_of_lines("Means", lambda X, axis: _sums(X, axis) / X.shape[axis])
+_of_lines("Mins", lambda X, axis: _extremes(X, axis, np.minimum))
+_of_lines("Maxs", lambda X, axis: _extremes(X, axis, np.maximum))
+_of_lines("Vars", _variances)
+_of_lines("Sds", lambda X, axis: np.sqrt(_variances(X, axis)))
+
+
+@kernel("sum", "dense")
+def sum_tiles(X):
+    return _total(X) if X.size >= MIN_CELLS else NotImplemented
+
+
+@kernel("mean", "dense")
+def mean_tiles(X, weights):
+    return _total(X) / X.size if X.size >= MIN_CELLS else NotImplemented
+
+
+@kernel("var", "dense")
+def var_tiles(X):
+    return _variance(X) if X.size >= MIN_CELLS else NotImplemented
+
+
+@kernel("sd", "dense")
+def sd_tiles(X):
+    return math.sqrt(_variance(X)) if X.size >= MIN_CELLS else NotImplemented
