@@ -242,7 +242,7 @@ def convolve_filter_gradient(X: np.ndarray, dout: np.ndarray, g: ConvGeometry) -
     """Images (N, C*H*W), gradient of the output (N, F*P*Q) -> gradient of the filters (F, C*Hf*Wf)."""
     taps = _taps(g)
     dW = np.zeros((g.F, g.filter_cols), np.result_type(X, dout))
-    for image, d in zip(X, dout):
+    for image, d in zip(X, dout, strict=True):
         dW += d.reshape(g.F, g.P * g.Q) @ _padded(image, g, 0)[taps].T
     return dW
 

@@ -1,0 +1,119 @@
+"""Compilation of kernels by Numba: late, once for each variant, and kept on disk.
+
+    @compiled
+    def scale(dtype):
+        def run(X, factor): ...
+        return types.void(vector(dtype), types.intp), run
+
+    scale(np.float32)(X, 3)
+
+The decorated factory is called by the first use of a variant, and what it returns is compiled for that signature only: a run
+pays for the kernels, the precision and the sizes of vectors it uses.  Kernels release the GIL, never start threads, and follow
+IEEE rules for NaN and infinities (no fastmath; where a sum may be reordered, the kernel writes that order down).
+
+Compiled code is kept in the private cache folder, in a subfolder named by a digest of the sources in `compiled`: Numba
+itself notices a change of the file that holds a kernel, but not of the files it uses.  Numba keys entries by the processor as
+well.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+# Compilation runs under one lock: Numba holds one of its own anyway.
+_lock = threading.RLock()
+
+
+def compiled(factory: Callable[..., tuple[Any, Callable[..., Any]]]) -> Callable[..., Callable[..., Any]]:
+    """Make a factory of (signature, function) a cached factory of compiled functions.  Constants must be hashable."""
+    variants: dict[tuple, Callable[..., Any]] = {}
+
+    @functools.wraps(factory)
+    def variant(*constants: Any) -> Callable[..., Any]:
+        kernel = variants.get(constants)
+        if kernel is None:
+            with _lock:
+                kernel = variants.get(constants)
+                if kernel is None:
+                    kernel = variants[constants] = _compile(*factory(*constants))
+        return kernel
+
+    return variant
+
+
+def _compile(signature: Any, function: Callable[..., Any]) -> Callable[..., Any]:
+    import numba
+
+    dispatcher = numba.njit(nogil=True, error_model="numpy", boundscheck=False)(function)
+    folder = cache_folder()
+    if folder is not None:
+        before = numba.config.CACHE_DIR
+        numba.config.CACHE_DIR = folder
+        try:
+            dispatcher.enable_caching()
+        except RuntimeError:  # the source has no place on disk
+            pass
+        finally:
+            numba.config.CACHE_DIR = before
+    dispatcher.compile(signature)
+    dispatcher.disable_compile()
+    return dispatcher
+
+
+@functools.cache
+def vector_bytes() -> int:
+    """Bytes of the vectors that kernels use on this processor.
+
+    With AVX-512 the compiler prefers half vectors on Intel processors and splits whole ones, which would not fit in the
+    registers; on AMD's it takes whole ones.  A processor chosen by Numba's own settings gets the smallest vectors.
+    """
+    import numba
+    from llvmlite import binding
+
+    if numba.config.CPU_NAME or numba.config.CPU_FEATURES:
+        return 16
+    features = binding.get_host_cpu_features()
+    if features.get("avx512f") and features.get("avx512vl") and binding.get_host_cpu_name().startswith("znver"):
+        return 64
+    return 32 if features.get("avx2") and features.get("fma") else 16
+
+
+def vector_shape(dtype: Any) -> tuple[int, int]:
+    """(elements of a vector, rows of a product tile): with AVX-512 there are twice as many registers."""
+    size = vector_bytes()
+    return size // np.dtype(dtype).itemsize, 12 if size == 64 else 6
+
+
+@functools.cache
+def cache_folder() -> str | None:
+    """The folder of compiled code; None where there is no safe one."""
+    from pydml import cache
+
+    parent = cache.directory()
+    if parent is None:
+        return None
+    path = os.path.join(parent, f"compiled-{_digest()}")
+    try:
+        os.makedirs(path, mode=0o700, exist_ok=True)
+    except OSError:
+        return None
+    return path
+
+
+def _digest() -> str:
+    """Of the sources that kernels share."""
+    import hashlib
+
+    digest = hashlib.sha256()
+    folder = os.path.join(os.path.dirname(__file__), "compiled")
+    for name in sorted(os.listdir(folder)):
+        if name.endswith(".py"):
+            with open(os.path.join(folder, name), "rb") as file:
+                digest.update(name.encode() + b"\0" + file.read())
+    return digest.hexdigest()[:16]

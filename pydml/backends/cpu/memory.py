@@ -1,0 +1,58 @@
+"""Working memory of kernels: flat views of matrices, and buffers that threads keep between calls.
+
+A fresh buffer costs a page fault for every 4 KiB at its first use, which takes longer than many kernels do; so each thread keeps
+its buffers under a name and hands them out again.  A buffer belongs to whoever asked for it until he returns; code
+that calls other kernels meanwhile uses names of its own.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import numpy as np
+
+LARGEST_KEPT = 256 << 20  # bytes; larger buffers go back to the system
+
+
+class _Buffers(threading.local):
+    def __init__(self) -> None:
+        self.by_name: dict[tuple[str, Any], np.ndarray] = {}
+
+
+_buffers = _Buffers()
+
+
+def buffer(name: str, size: int, dtype: Any) -> np.ndarray:
+    """At least `size` elements for this thread; the content is arbitrary."""
+    key = (name, dtype)
+    kept = _buffers.by_name.get(key)
+    if kept is None or len(kept) < size:
+        kept = np.empty(size, dtype)
+        if kept.nbytes <= LARGEST_KEPT:
+            _buffers.by_name[key] = kept
+    return kept
+
+
+def flat(X: np.ndarray, dtype: Any) -> tuple[np.ndarray, int]:
+    """The cells of a matrix as a one-dimensional array of a dtype, and the distance between rows in it.
+
+    Rows must be contiguous; a matrix whose rows are not, or of another dtype, is copied.
+    """
+    rows, cols = X.shape
+    if X.dtype != dtype or not X.flags.aligned:
+        X = X.astype(dtype, order="C")
+    elif not X.flags.c_contiguous:
+        size = X.itemsize
+        row_stride, cell_stride = X.strides
+        if rows and cols and cell_stride == size and row_stride >= cols * size and row_stride % size == 0:
+            pitch = row_stride // size
+            view = np.lib.stride_tricks.as_strided(X, ((rows - 1) * pitch + cols,), (size,))
+            return view, pitch
+        X = np.ascontiguousarray(X)
+    return X.reshape(-1), cols
+
+
+def float_dtype(*matrices: np.ndarray) -> Any:
+    """numpy.float32 if all matrices are in single precision, else numpy.float64."""
+    return np.float32 if all(m.dtype == np.float32 for m in matrices) else np.float64

@@ -1,0 +1,343 @@
+"""Convolution as a product of panels, for any stride, padding and size: sizes, tables and tiles around `compiled.convolution`.
+
+The three functions take and return matrices as `builtins.conv` describes them.  Tiles are groups of images, or bands of rows
+of one image; they follow from the sizes alone, so results do not depend on the number of threads.  No buffer grows with the
+batch except a layout of at most `GROUP_BYTES` of the filter gradient.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from pydml.backends.cpu.jit import vector_shape
+from pydml.backends.cpu.memory import buffer, flat
+from pydml.backends.cpu.threads import parallel_for
+from pydml.builtins.conv import ConvGeometry
+
+TILE_WORK = 16_000_000  # multiply-adds of a tile: about 0.4 ms, long against handing it out
+FEWEST_TILES = 16  # enough for machines with many cores, if the tiles do not get too small
+SMALLEST_TILE_WORK = 2_000_000
+PANEL_BYTES = 16 << 10  # a panel of columns: half of a small first-level cache
+RESULT_BYTES = 256 << 10  # results of the panels at work: half of a small second-level cache
+GROUP_BYTES = 16 << 20  # layout of a group of images in the filter gradient
+MULTIPLY_ADDS_PER_NS = 40  # of one core, to tell small work
+
+
+def _tiles(images: int, rows: int, work: float) -> tuple[int, int]:
+    """How to cut a batch: (images in a tile, rows of an image in a tile).  work: multiply-adds of an image."""
+    group = int(max(1, min(images, TILE_WORK // max(work, 1))))
+    while group > 1 and -(-images // group) < FEWEST_TILES and group * work > 2 * SMALLEST_TILE_WORK:
+        group = (group + 1) // 2
+    if group > 1:
+        return group, rows
+    bands = 1
+    while images * bands < FEWEST_TILES and work / bands > 2 * SMALLEST_TILE_WORK and bands < rows:
+        bands *= 2
+    return 1, -(-rows // bands)
+
+
+def _indexes(values: Any) -> np.ndarray:
+    return np.ascontiguousarray(values, np.int64).reshape(-1)
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """Images padded and split by the stride, for a band of output rows.
+
+    residues: rows and columns modulo the stride that occur.  rows, columns: of one plane.  taps: place of each tap (c, i, j)
+    relative to the pixel.  size: elements of one image.
+    """
+
+    residues: tuple[int, int]
+    rows: int
+    columns: int
+    taps: np.ndarray
+    size: int
+
+
+@lru_cache(maxsize=256)
+def _layout(g: ConvGeometry, band: int) -> _Layout:
+    ry, rx = min(g.sh, g.Hf), min(g.sw, g.Wf)
+    rows, columns = band + (g.Hf - 1) // g.sh, g.Q + (g.Wf - 1) // g.sw
+    c, i, j = np.ogrid[: g.C, : g.Hf, : g.Wf]
+    taps = ((c * ry + i % g.sh) * rx + j % g.sw) * rows * columns + i // g.sh * columns + j // g.sw
+    return _Layout((ry, rx), rows, columns, _indexes(taps), g.C * ry * rx * rows * columns)
+
+
+@lru_cache(maxsize=64)
+def _unsplit_taps(g: ConvGeometry) -> np.ndarray:
+    """Places of the taps in the images themselves: for stride 1 without padding no layout is needed."""
+    c, i, j = np.ogrid[: g.C, : g.Hf, : g.Wf]
+    return _indexes(c * g.H * g.W + i * g.W + j)
+
+
+@dataclass(frozen=True)
+class _PanelSizes:
+    """How a product of `rows` x `depth` with panels is blocked."""
+
+    lanes: int
+    height: int
+    padded: int  # rows, filled up to whole product tiles
+    block: int  # taps at once
+    at_once: int  # panels at once
+
+    @staticmethod
+    def of(dtype: Any, rows: int, depth: int) -> _PanelSizes:
+        lanes, height = vector_shape(dtype)
+        padded = -(-rows // height) * height
+        width, size = 2 * lanes, np.dtype(dtype).itemsize
+        longest = PANEL_BYTES // (width * size)
+        blocks = max(1, -(-depth // longest))
+        return _PanelSizes(
+            lanes,
+            height,
+            padded,
+            max(1, -(-depth // blocks)),
+            max(2, min(64, RESULT_BYTES // (padded * width * size))),
+        )
+
+    def buffers(self, dtype: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Of the calling thread: panel, results, places."""
+        width = 2 * self.lanes
+        return (
+            buffer("panel", (self.block + 2) * width, dtype),
+            buffer("panel results", self.at_once * self.padded * width, dtype),
+            buffer("places", self.at_once * (4 * width + 2), np.int64),
+        )
+
+
+def forward(
+    X: np.ndarray, W: np.ndarray, bias: np.ndarray | None, g: ConvGeometry, dtype: Any, out: np.ndarray
+) -> None:
+    """out = images (N, C*H*W) convolved with filters (F, C*Hf*Wf), plus bias (F, 1) if given.  out: (N, F*P*Q), contiguous."""
+    from pydml.backends.cpu.compiled import convolution
+
+    N = len(X)
+    images, pitch = flat(X, dtype)
+    filters, filter_pitch = flat(W, dtype)
+    shift = np.zeros(g.F, dtype) if bias is None else np.ascontiguousarray(bias, dtype).reshape(-1)
+    results = out.reshape(-1)
+    sizes = _PanelSizes.of(dtype, g.F, g.filter_cols)
+    packed = buffer("packed filters", sizes.padded * g.filter_cols, dtype)
+    convolution.pack_filters(dtype, sizes.height)(
+        filters, filter_pitch, g.F, _range(g.filter_cols), g.filter_cols, sizes.block, packed
+    )
+
+    group, band = _tiles(N, g.P, g.multiply_adds)
+    bands = -(-g.P // band)
+    layout = _layout(g, band)
+    in_place = (g.sh, g.sw, g.ph, g.pw) == (1, 1, 0, 0)
+    split = convolution.split_images(dtype)
+    multiply = convolution.multiply_panels(dtype, sizes.lanes, sizes.height)
+
+    def run(start: int, stop: int) -> None:
+        B, T, places = sizes.buffers(dtype)
+        for tile in range(start, stop):
+            n, p = tile // bands * group, tile % bands * band
+            count, rows = min(group, N - n), min(band, g.P - p)
+            # Panels are read in whole vectors, which would run over the end of the last image.
+            if in_place and n + count < N:
+                source, s0, s_pitch, s_row, taps = images, n * pitch + p * g.W, pitch, g.W, _unsplit_taps(g)
+            else:
+                source = buffer("layout", group * layout.size + 4 * sizes.lanes, dtype)
+                s0, s_pitch, s_row, taps = 0, layout.size, layout.columns, layout.taps
+                split(
+                    images, n * pitch, pitch, count, g.C, g.H, g.W, g.sh, g.sw, g.ph, g.pw,
+                    p, *layout.residues, layout.rows, layout.columns, source, s_pitch,
+                )  # fmt: skip
+            multiply(
+                source, s0, s_pitch, s_row, count, rows, g.Q, packed, g.F, taps, g.filter_cols, sizes.block, shift,
+                results, n * g.output_cols + p * g.Q, g.output_cols, g.P * g.Q, g.Q, 1, B, T, places, sizes.at_once,
+            )  # fmt: skip
+
+    parallel_for(run, -(-N // group) * bands, N * g.multiply_adds / MULTIPLY_ADDS_PER_NS)
+
+
+@lru_cache(maxsize=64)
+def _range(n: int) -> np.ndarray:
+    return np.arange(n, dtype=np.int64)
+
+
+@dataclass(frozen=True)
+class _Residue:
+    """The image cells whose row and column have the same residue modulo the stride; they see the same taps.
+
+    A cell in row u*sh + a - ph, column v*sw + b - pw, with u from u0 to u1 - 1 and v from v0 to v1 - 1, is the sum over (f, i, j)
+    of dout[f, u - i, v - j] * W[f, c, a + i*sh, b + j*sw].  taps: places in the padded dout.  weights: places in a filter matrix.
+    """
+
+    a: int
+    b: int
+    u0: int
+    u1: int
+    v0: int
+    v1: int
+    taps: np.ndarray
+    weights: np.ndarray
+
+
+@lru_cache(maxsize=256)
+def _residues(g: ConvGeometry, rows: int, columns: int, filter_pitch: int) -> list[_Residue]:
+    """rows, columns: of the padded planes of dout."""
+    most_i, most_j = -(-g.Hf // g.sh), -(-g.Wf // g.sw)
+    result = []
+    for a in range(g.sh):
+        for b in range(g.sw):
+            u0, u1 = max(0, -(-(g.ph - a) // g.sh)), (g.H - 1 + g.ph - a) // g.sh + 1
+            v0, v1 = max(0, -(-(g.pw - b) // g.sw)), (g.W - 1 + g.pw - b) // g.sw + 1
+            f = np.arange(g.F)[:, None, None]
+            i = np.arange(len(range(a, g.Hf, g.sh)))[:, None]
+            j = np.arange(len(range(b, g.Wf, g.sw)))
+            taps = (f * rows + most_i - 1 - i) * columns + most_j - 1 - j
+            weights = f * filter_pitch + (a + i * g.sh) * g.Wf + b + j * g.sw
+            if u0 < u1 and v0 < v1:
+                result.append(_Residue(a, b, u0, u1, v0, v1, _indexes(taps), _indexes(weights)))
+    return result
+
+
+def data_gradient(W: np.ndarray, dout: np.ndarray, g: ConvGeometry, dtype: Any, dX: np.ndarray) -> None:
+    """dX = gradient of the images (N, C*H*W), contiguous, from filters (F, C*Hf*Wf) and output gradient (N, F*P*Q)."""
+    from pydml.backends.cpu.compiled import convolution
+
+    N = len(dout)
+    gradients, pitch = flat(dout, dtype)
+    filters, filter_pitch = flat(W, dtype)
+    results = dX.reshape(-1)
+    most_i, most_j = -(-g.Hf // g.sh), -(-g.Wf // g.sw)
+    grid_rows, grid_columns = (g.H - 1 + g.ph) // g.sh + 1, (g.W - 1 + g.pw) // g.sw + 1
+    group, band = _tiles(N, grid_rows, g.multiply_adds)
+    bands = -(-grid_rows // band)
+    rows, columns = band + most_i - 1, grid_columns + most_j - 1
+    in_place = (g.Hf, g.Wf, g.sh, g.sw, g.ph, g.pw) == (1, 1, 1, 1, 0, 0) and bands == 1
+    layout_size = g.F * rows * columns
+    residues = _residues(g, rows, columns, filter_pitch)
+
+    lanes, height = vector_shape(dtype)
+    pack = convolution.pack_filters(dtype, height)
+    sizes = [_PanelSizes.of(dtype, g.C, len(r.taps)) for r in residues]
+    starts = np.cumsum([0] + [s.padded * len(r.taps) for s, r in zip(sizes, residues, strict=True)]).tolist()
+    packed = buffer("packed filters", starts[-1], dtype)
+    filters_of = [packed[start:stop] for start, stop in itertools.pairwise(starts)]
+    for s, r, A in zip(sizes, residues, filters_of, strict=True):
+        pack(filters, g.Hf * g.Wf, g.C, r.weights, len(r.taps), s.block, A)
+    no_shift = np.zeros(g.C, dtype)
+    split = convolution.split_images(dtype)
+    multiply = convolution.multiply_panels(dtype, lanes, height)
+
+    def run(start: int, stop: int) -> None:
+        for tile in range(start, stop):
+            n, u = tile // bands * group, tile % bands * band
+            count = min(group, N - n)
+            if in_place and n + count < N:
+                source, origin, s_pitch = gradients, n * pitch, pitch
+            else:
+                source, origin, s_pitch = buffer("layout", group * layout_size + 4 * lanes, dtype), 0, layout_size
+                split(
+                    gradients, n * pitch, pitch, count, g.F, g.P, g.Q, 1, 1, most_i - 1, most_j - 1,
+                    u, 1, 1, rows, columns, source, s_pitch,
+                )  # fmt: skip
+            for s, r, A in zip(sizes, residues, filters_of, strict=True):
+                first, last = max(r.u0, u), min(r.u1, u + band)
+                if first >= last:
+                    continue
+                B, T, places = s.buffers(dtype)
+                target = n * g.image_cols + (first * g.sh + r.a - g.ph) * g.W + r.v0 * g.sw + r.b - g.pw
+                multiply(
+                    source, origin + (first - u) * columns + r.v0, s_pitch, columns, count, last - first, r.v1 - r.v0,
+                    A, g.C, r.taps, len(r.taps), s.block, no_shift,
+                    results, target, g.image_cols, g.H * g.W, g.sh * g.W, g.sw, B, T, places, s.at_once,
+                )  # fmt: skip
+
+    parallel_for(run, -(-N // group) * bands, N * g.multiply_adds / MULTIPLY_ADDS_PER_NS)
+
+
+def filter_gradient(X: np.ndarray, dout: np.ndarray, g: ConvGeometry, dtype: Any, dW: np.ndarray) -> None:
+    """dW = gradient of the filters (F, C*Hf*Wf), contiguous, from images (N, C*H*W) and output gradient (N, F*P*Q).
+
+    Groups of images are laid out in parallel, then each tile sums one panel of taps over the pixels of the group.  Few taps
+    make few panels: then the group is divided too, and its partial sums are added in a fixed order.
+    """
+    from pydml.backends.cpu.compiled import convolution
+
+    N = len(X)
+    images, pitch = flat(X, dtype)
+    gradients, gradient_pitch = flat(dout, dtype)
+    lanes, height = vector_shape(dtype)
+    width = 2 * lanes
+    pixels, depth = g.P * g.Q, g.filter_cols
+    padded = -(-g.F // height) * height
+    panels = -(-depth // width)
+    layout = _layout(g, g.P)
+    itemsize = np.dtype(dtype).itemsize
+    in_place = (g.sh, g.sw, g.ph, g.pw) == (1, 1, 0, 0)
+    # Short rows of dout are gathered image after image, so that sums run over more than a few pixels.
+    gathered = pixels < 64
+    group = max(1, min(N, GROUP_BYTES // (itemsize * (layout.size + (g.output_cols if gathered else 0)))))
+    parts = min(-(-FEWEST_TILES // panels), group)
+    part = -(-group // parts)  # images
+    parts = -(-group // part)
+    block = min(PANEL_BYTES // (width * itemsize), pixels * (part if gathered else 1))
+    taps = layout.taps
+    taps = np.concatenate([taps, np.full(-len(taps) % width, taps[-1])])
+    space = buffer("layout of a group", group * layout.size + width, dtype)
+    rows_of_gradient = buffer("gathered gradient", group * g.output_cols, dtype) if gathered else gradients
+    part_size = panels * padded * width
+    sums = buffer("filter gradient", parts * part_size, dtype)
+    sums[: parts * part_size] = 0
+    split = convolution.split_images(dtype)
+    sum_over_pixels = convolution.sum_over_pixels(dtype, lanes, height)
+    work = g.multiply_adds / MULTIPLY_ADDS_PER_NS
+    del in_place
+
+    for n in range(0, N, group):
+        count = min(group, N - n)
+        used = -(-count // part)
+
+        def lay_out(start: int, stop: int, n: int = n) -> None:
+            split(
+                images, (n + start) * pitch, pitch, stop - start, g.C, g.H, g.W, g.sh, g.sw, g.ph, g.pw,
+                0, *layout.residues, layout.rows, layout.columns, space[start * layout.size :], layout.size,
+            )  # fmt: skip
+
+        def gather(start: int, stop: int, n: int = n, count: int = count) -> None:
+            for index in range(start, stop):
+                first, last = index * part, min(index * part + part, count)
+                source = np.lib.stride_tricks.as_strided(
+                    gradients[(n + first) * gradient_pitch :],
+                    (g.F, last - first, pixels),
+                    (pixels * itemsize, gradient_pitch * itemsize, itemsize),
+                )
+                target = rows_of_gradient[first * g.output_cols : last * g.output_cols]
+                target.reshape(g.F, last - first, pixels)[...] = source
+
+        def run(start: int, stop: int, n: int = n, count: int = count) -> None:
+            B = buffer("panel", (block + lanes) * width, dtype)
+            for tile in range(start, stop):
+                index, panel = divmod(tile, panels)
+                first = index * part
+                size = min(part, count - first)
+                if gathered:
+                    d0, d_pitch, segments, span = first * g.output_cols, 0, 1, size * pixels
+                else:
+                    d0, d_pitch, segments, span = (n + first) * gradient_pitch, gradient_pitch, size, pixels
+                sum_over_pixels(
+                    space, first * layout.size, layout.size, layout.columns, g.P, g.Q,
+                    rows_of_gradient, d0, d_pitch, segments, span, g.F, taps, panel, panel + 1, block, B,
+                    sums[index * part_size :],
+                )  # fmt: skip
+
+        parallel_for(lay_out, count, count * layout.size * 0.5)
+        if gathered:
+            parallel_for(gather, used, count * g.output_cols * 0.5)
+        parallel_for(run, used * panels, count * work)
+
+    target = dW.reshape(-1)
+    finish = convolution.gather_sums(dtype, lanes, height)
+    parallel_for(
+        lambda first, last: finish(sums, parts, part_size, g.F, depth, first, last, target), g.F, g.F * depth * parts
+    )

@@ -1,0 +1,137 @@
+"""Every algorithm for convolution gives what the meaning gives, over sizes, strides, paddings, precisions and views."""
+
+import numpy as np
+import pytest
+
+from pydml.backends.cpu import conv, product, threads
+from pydml.builtins import conv as meaning
+from pydml.builtins.conv import ConvGeometry
+
+SEED = 20
+
+# (batch, C, H, W, F, Hf, Wf, sh, sw, ph, pw)
+SIZES = [
+    (1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0),
+    (3, 2, 9, 8, 5, 3, 3, 1, 1, 1, 1),
+    (2, 3, 23, 20, 7, 5, 4, 3, 2, 2, 1),  # everything odd
+    (18, 1, 28, 28, 6, 5, 5, 1, 1, 2, 2),  # several images in a tile
+    (5, 4, 7, 7, 13, 1, 1, 1, 1, 0, 0),  # a plain product
+    (5, 4, 7, 9, 13, 1, 1, 2, 2, 0, 0),  # cells that no filter reaches
+    (2, 3, 30, 31, 20, 11, 11, 4, 4, 2, 0),
+    (1, 8, 64, 64, 33, 3, 3, 2, 2, 1, 1),  # one image in bands
+    (20, 3, 5, 5, 7, 5, 5, 1, 1, 0, 0),  # one output cell
+    (2, 40, 12, 12, 9, 3, 3, 1, 1, 0, 0),
+    (1, 100, 6, 50, 8, 5, 5, 1, 1, 2, 2),  # more taps than fit in a panel
+    (3, 2, 6, 6, 4, 2, 2, 3, 3, 0, 0),  # stride larger than the filter
+    (2, 2, 5, 6, 4, 2, 2, 3, 4, 3, 3),  # padding larger than the filter
+]
+
+
+def case(sizes, dtype, seed=SEED):
+    """Geometry, images, filters, bias, output gradient."""
+    N, *rest = sizes
+    g = ConvGeometry(*rest)
+    rng = np.random.default_rng(seed)
+    shapes = (N, g.image_cols), (g.F, g.filter_cols), (g.F, 1), (N, g.output_cols)
+    return g, *(rng.standard_normal(shape).astype(dtype) for shape in shapes)
+
+
+def assert_close(result, expected, dtype):
+    """Relative to the largest value: cells of a sum of products may cancel."""
+    assert result.dtype == dtype
+    assert result.shape == expected.shape
+    tolerance = 1e-12 if dtype == np.float64 else 1e-5
+    scale = max(np.abs(expected).max(initial=0), 1e-30)
+    assert np.abs(result - expected).max(initial=0) <= tolerance * scale
+
+
+def double(*matrices):
+    return [m.astype(np.float64) for m in matrices]
+
+
+ALGORITHMS = {"panels": product}
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("sizes", SIZES, ids=lambda s: str(ConvGeometry(*s[1:])))
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_algorithm_agrees_with_meaning(algorithm, sizes, dtype):
+    module = ALGORITHMS[algorithm]
+    g, X, W, b, dout = case(sizes, dtype)
+    out, dX, dW = np.full_like(dout, np.nan), np.full_like(X, np.nan), np.full_like(W, np.nan)
+    module.forward(X, W, b, g, dtype, out)
+    module.data_gradient(W, dout, g, dtype, dX)
+    module.filter_gradient(X, dout, g, dtype, dW)
+    X, W, b, dout = double(X, W, b, dout)
+    assert_close(out, meaning.convolve(X, W, g) + np.repeat(b[:, 0], g.P * g.Q), dtype)
+    assert_close(dX, meaning.convolve_data_gradient(W, dout, g), dtype)
+    assert_close(dW, meaning.convolve_filter_gradient(X, dout, g), dtype)
+
+
+def run_all(X, W, dout, g):
+    return conv.forward(X, W, g), conv.data_gradient(W, dout, g), conv.filter_gradient(X, dout, g)
+
+
+LARGER = (24, 3, 20, 20, 16, 5, 5, 1, 1, 2, 2)
+
+
+def test_views_give_the_same_cells():
+    g, X, W, _, dout = case(LARGER, np.float64)
+    expected = run_all(X, W, dout, g)
+
+    def sliced(M):
+        wide = np.full((2 * M.shape[0], M.shape[1] + 3), np.nan)
+        wide[::2, 1:-2] = M
+        return wide[::2, 1:-2]
+
+    for view in (sliced, np.asfortranarray, lambda M: M[::-1].copy()[::-1]):
+        for result, exact in zip(run_all(view(X), view(W), view(dout), g), expected, strict=True):
+            np.testing.assert_array_equal(result, exact)
+
+
+def test_inputs_may_be_read_only():
+    g, X, W, _, dout = case(LARGER, np.float64)
+    expected = run_all(X, W, dout, g)
+    for M in (X, W, dout):
+        M.flags.writeable = False
+    for result, exact in zip(run_all(X, W, dout, g), expected, strict=True):
+        np.testing.assert_array_equal(result, exact)
+
+
+@pytest.mark.parametrize("sizes", [LARGER, (2, 16, 40, 40, 24, 3, 3, 1, 1, 1, 1), (9, 8, 33, 33, 16, 3, 3, 2, 2, 1, 1)])
+def test_results_do_not_depend_on_the_number_of_threads(sizes):
+    g, X, W, _, dout = case(sizes, np.float32)
+    results = []
+    for n in (1, 2, 5):
+        threads.set_threads(n)
+        try:
+            results.append(run_all(X, W, dout, g))
+        finally:
+            threads.set_threads(None)
+    for other in results[1:]:
+        for a, b in zip(results[0], other, strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+def test_mixed_precision_computes_in_double():
+    g, X, W, _, _ = case(LARGER, np.float64)
+    out = conv.forward(X, W.astype(np.float32), g)
+    assert_close(out, meaning.convolve(X, W.astype(np.float32).astype(np.float64), g), np.float64)
+
+
+def test_tiny_work_runs_as_the_meaning_without_numba():
+    assert conv.choose(ConvGeometry(1, 8, 8, 4, 3, 3), np.float64, 10) == "meaning"
+
+
+def test_agrees_with_torch():
+    torch = pytest.importorskip("torch")
+    for sizes in (LARGER, (4, 6, 17, 19, 8, 3, 3, 1, 1, 1, 1), (4, 3, 40, 40, 12, 7, 7, 2, 2, 3, 3)):
+        g, X, W, b, dout = case(sizes, np.float64)
+        x = torch.from_numpy(X).view(-1, g.C, g.H, g.W).requires_grad_()
+        w = torch.from_numpy(W).view(g.F, g.C, g.Hf, g.Wf).requires_grad_()
+        y = torch.nn.functional.conv2d(x, w, torch.from_numpy(b[:, 0]), (g.sh, g.sw), (g.ph, g.pw))
+        y.backward(torch.from_numpy(dout).view(y.shape))
+        out, dX, dW = conv.forward(X, W, g, b), conv.data_gradient(W, dout, g), conv.filter_gradient(X, dout, g)
+        assert_close(out, y.detach().numpy().reshape(out.shape), np.float64)
+        assert_close(dX, x.grad.numpy().reshape(dX.shape), np.float64)
+        assert_close(dW, w.grad.numpy().reshape(dW.shape), np.float64)
