@@ -55,6 +55,17 @@ def nonzero_cells(value: Any) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarr
         yield i + start, j, block[i, j]
 
 
+def row_blocks(value: Any, cells: int) -> Iterator[np.ndarray]:
+    """The rows as dense blocks of about so many cells, one row at least."""
+    rows, cols = value.shape
+    step = max(1, cells // max(cols, 1))
+    for start in range(0, rows, step):
+        if type(value) is Sparse:
+            yield value.csr[start : start + step].toarray()
+        else:
+            yield value[start : start + step]
+
+
 def count_nonzero(value: Any) -> int:
     """Cells that are not zero; NaN counts."""
     return int(np.count_nonzero(value.csr.data if type(value) is Sparse else value))

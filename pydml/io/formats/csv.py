@@ -8,16 +8,16 @@ longer than the first one is an error here; SystemDS drops its surplus cells.
 from __future__ import annotations
 
 from array import array
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
 from pydml.diagnostics import fail
-from pydml.io.numbers import bad_cell, cell_texts, parse_cell, shown
+from pydml.io.numbers import accelerated, bad_cell, cell_texts, parse_cell, shown
 from pydml.io.paths import part_files, read_bytes
 from pydml.io.registry import Format, Option
-from pydml.io.triples import CHUNK
-from pydml.values.storage import Sparse, compact
+from pydml.io.triples import CHUNK, row_blocks
+from pydml.values.storage import compact
 
 _BOM = b"\xef\xbb\xbf"
 
@@ -28,17 +28,17 @@ def read_csv(path: str, options: dict[str, Any], metadata: Any, dtype: Any) -> A
     files = part_files(path)
     if not files:
         fail("data-format", f"{path} is empty")
-    parts = []
+    parts: list[np.ndarray] = []
     cols = None
     for n, file in enumerate(files):
         data = read_bytes(file)
         if not data:
             fail("data-format", f"{path} is empty")
-        values, cols = _parse(file, data, dialect, dialect.header and n == 0, cols)
-        parts.append(np.frombuffer(values, dtype=np.float64).astype(dtype, copy=False))
-    assert cols is not None
-    cells = parts[0] if len(parts) == 1 else np.concatenate(parts)
-    return finish(cells.reshape(-1, cols), metadata)
+        work = file, data, dialect, dialect.header and n == 0, cols, dtype
+        part = accelerated("parse_csv", *work)
+        parts.append(_parse(*work) if part is NotImplemented else part)
+        cols = parts[0].shape[1]
+    return finish(parts[0] if len(parts) == 1 else np.concatenate(parts), metadata)
 
 
 def finish(matrix: np.ndarray, metadata: Any) -> Any:
@@ -72,8 +72,8 @@ def separator(text: str) -> bytes:
     return text.encode()
 
 
-def _parse(file: str, data: bytes, dialect: Dialect, header: bool, cols: int | None) -> tuple[array, int]:
-    """All cells of one file, and the number of columns.  cols: that of the files before, None for the first."""
+def _parse(file: str, data: bytes, dialect: Dialect, header: bool, cols: int | None, dtype: Any) -> np.ndarray:
+    """All rows of one file.  cols: the number of columns of the files before, None for the first."""
     if data.startswith(_BOM):
         data = data[3:]
     lines = data.splitlines()
@@ -81,44 +81,48 @@ def _parse(file: str, data: bytes, dialect: Dialect, header: bool, cols: int | N
         lines.pop()
     if not lines:
         fail("data-format", f"{file} holds no rows")
-    sep, missing = dialect.sep, dialect.missing
-    if header and len(lines) == 1:
-        cols = lines[0].count(sep) + 1
-    quick = not missing and b"_" not in data
+    sep = dialect.sep
+    first_line = 2 if header and len(lines) > 1 else 1
+    if cols is None:
+        cols = lines[first_line - 1].count(sep) + 1
+    if header and first_line == 1:
+        return np.zeros((0, cols), dtype)
+    quick = not dialect.missing and b"_" not in data
     values = array("d")
-    extend = values.extend
     size = 0
-    for number, line in enumerate(lines[1:] if header else lines, 2 if header else 1):
-        cells = line.split(sep)
-        if len(cells) != cols:
-            if cols is None:
-                cols = len(cells)
-            elif not line.strip(b" "):
-                fail("data-format", f"{file}: line {number} is empty")
-            else:
-                fail(
-                    "data-format",
-                    f"{file}: line {number} has {len(cells)} cells, the lines before have {cols}",
-                    help="name the separator by sep=" if 1 in (cols, len(cells)) else "",
-                )
+    for number, line in enumerate(lines[first_line - 1 :], first_line):
         if quick:
+            cells = line.split(sep)
             try:
-                extend(map(float, cells))
-                size += cols
-                continue
+                if len(cells) == cols:
+                    values.extend(map(float, cells))
+                    size += cols
+                    continue
             except ValueError:
                 del values[size:]
-        extend(_careful_row(file, number, cells, line, dialect))
+        values.extend(parse_row(file, number, line, cols, dialect))
         size += cols
-    assert cols is not None
-    return values, cols
+    return np.frombuffer(values, np.float64).astype(dtype, copy=False).reshape(-1, cols)
 
 
-def _careful_row(file: str, number: int, cells: list[bytes], line: bytes, dialect: Dialect) -> list[float]:
-    """A row that has cells other than plain numbers: empty, missing, quoted, or wrong."""
-    if len(cells) == 1 and not line.strip(b" "):
-        fail("data-format", f"{file}: line {number} is empty")
+def parse_row(file: str, number: int, line: bytes, cols: int, dialect: Dialect) -> list[float]:
+    """The cells of one line, of whatever kind they are.  Raises DMLError "data-format"."""
+    cells = line.split(dialect.sep)
+    if len(cells) != cols or (cols == 1 and not line.strip(b" ")):
+        wrong_line(file, number, line, cols, dialect.sep)
     return [read_cell(file, number, k, cell, dialect) for k, cell in enumerate(cells, 1)]
+
+
+def wrong_line(file: str, number: int, line: bytes, cols: int, sep: bytes) -> NoReturn:
+    """Raise DMLError "data-format" for a line that is empty or has another number of cells than the lines before."""
+    if not line.strip(b" "):
+        fail("data-format", f"{file}: line {number} is empty")
+    found = line.count(sep) + 1
+    fail(
+        "data-format",
+        f"{file}: line {number} has {found} cells, the lines before have {cols}",
+        help="name the separator by sep=" if 1 in (cols, found) else "",
+    )
 
 
 def read_cell(file: str, line: int, column: int, cell: bytes, dialect: Dialect) -> float:
@@ -151,39 +155,19 @@ def read_cell(file: str, line: int, column: int, cell: bytes, dialect: Dialect) 
 
 def write_csv(value: Any, path: str, options: dict[str, Any]) -> None:
     """Write the matrix to one file.  Zeros are `0`, or nothing with sparse=TRUE and several columns."""
-    rows, cols = value.shape
+    cols = value.shape[1]
     sep = separator(options["sep"]).decode()
     # a row without any character would be read as no row
     zero = "" if options["sparse"] and cols > 1 else "0"
-    with open(path, "w", encoding="utf-8", newline="") as out:
+    with open(path, "wb") as out:
         if options["header"]:
-            out.write(sep.join(f"C{k}" for k in range(1, cols + 1)) + "\n")
-        if type(value) is Sparse:
-            _write_sparse_rows(out, value.csr, sep, zero)
+            out.write((sep.join(f"C{k}" for k in range(1, cols + 1)) + "\n").encode())
+        if accelerated("write_csv", out, value, sep.encode(), zero.encode()) is not NotImplemented:
             return
-        step = max(1, CHUNK // cols)
-        for start in range(0, rows, step):
-            block = value[start : start + step]
+        for block in row_blocks(value, CHUNK):
             texts = cell_texts(block.ravel().tolist(), zero)
-            out.writelines(sep.join(texts[k : k + cols]) + "\n" for k in range(0, len(texts), cols))
-
-
-def _write_sparse_rows(out: Any, csr: Any, sep: str, zero: str) -> None:
-    rows, cols = csr.shape
-    empty = [zero] * cols
-    empty_line = sep.join(empty) + "\n"
-    starts = csr.indptr.tolist()
-    for row in range(rows):
-        start, end = starts[row], starts[row + 1]
-        if start == end:
-            out.write(empty_line)
-            continue
-        texts = empty.copy()
-        for j, text in zip(
-            csr.indices[start:end].tolist(), cell_texts(csr.data[start:end].tolist(), zero), strict=True
-        ):
-            texts[j] = text
-        out.write(sep.join(texts) + "\n")
+            lines = [sep.join(texts[k : k + cols]) + "\n" for k in range(0, len(texts), cols)]
+            out.write("".join(lines).encode())
 
 
 def size_csv(path: str, options: dict[str, Any], metadata: Any) -> tuple[int | None, int | None]:

@@ -82,9 +82,9 @@ def read_matrix_market(path: str, options: dict[str, Any], metadata: Any, dtype:
     if header.array:
         return _read_array(header, body, dtype)
     pattern = header.field == "pattern"
-    parts = [parse_triples(files[0], body, header.lines + 1, header.rows, header.cols, path, pattern)]
+    parts = [parse_triples(files[0], body, header.lines + 1, header.rows, header.cols, pattern)]
     for file in files[1:]:
-        parts.append(parse_triples(file, read_bytes(file), 1, header.rows, header.cols, path, pattern))
+        parts.append(parse_triples(file, read_bytes(file), 1, header.rows, header.cols, pattern))
     i, j, values = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
     if len(i) != header.entries:
         fail("data-format", f"{path}: the header announces {header.entries} entries, the file has {len(i)}")
@@ -126,8 +126,9 @@ def _read_array(header: Header, body: bytes, dtype: Any) -> Any:
 
 def write_matrix_market(value: Any, path: str, options: dict[str, Any]) -> None:
     rows, cols = value.shape
-    with open(path, "w", encoding="ascii", newline="") as out:
-        out.write(f"%%MatrixMarket matrix coordinate real general\n{rows} {cols} {count_nonzero(value)}\n")
+    with open(path, "wb") as out:
+        head = f"%%MatrixMarket matrix coordinate real general\n{rows} {cols} {count_nonzero(value)}\n"
+        out.write(head.encode())
         write_triples(out, value)
 
 

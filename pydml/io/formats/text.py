@@ -5,12 +5,12 @@ A matrix of zeros is the one line `0 0 0`.  Of repeated cells the last one count
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from pydml.diagnostics import fail
-from pydml.io.numbers import bad_cell, cell_texts, parse_cell, parse_int, shown
+from pydml.io.numbers import accelerated, bad_cell, cell_texts, parse_cell, parse_int, shown
 from pydml.io.paths import part_files, read_bytes
 from pydml.io.registry import Format
 from pydml.io.triples import assemble, nonzero_cells
@@ -18,22 +18,30 @@ from pydml.io.triples import assemble, nonzero_cells
 
 def read_text(path: str, options: dict[str, Any], metadata: Any, dtype: Any) -> Any:
     rows, cols = metadata.rows, metadata.cols
-    parts = [parse_triples(file, read_bytes(file), 1, rows, cols, metadata.path) for file in part_files(path)]
+    parts = [parse_triples(file, read_bytes(file), 1, rows, cols) for file in part_files(path)]
     if not parts:
         empty = np.zeros(0, np.int64)
         parts = [(empty, empty, np.zeros(0))]
-    i, j, values = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+    i, j, values = (np.concatenate(arrays) if len(arrays) > 1 else arrays[0] for arrays in zip(*parts, strict=True))
     return assemble(rows, cols, i, j, values, dtype)
 
 
-def parse_triples(
-    file: str, data: bytes, first_line: int, rows: int, cols: int, path: str, pattern: bool = False
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+Triples = tuple[np.ndarray, np.ndarray, np.ndarray]
+
+
+def parse_triples(file: str, data: bytes, first_line: int, rows: int, cols: int, pattern: bool = False) -> Triples:
     """0-based rows and columns, and values, of lines `row column value` (pattern: `row column`, value 1).
 
     first_line: number of the first line of `data` in the file, for messages.  The line `0 0 0` stands for nothing; empty
     lines are skipped.
     """
+    work = file, data, first_line, rows, cols, pattern
+    found = accelerated("parse_triples", *work)
+    return parse_lines(*work) if found is NotImplemented else found
+
+
+def parse_lines(file: str, data: bytes, first_line: int, rows: int, cols: int, pattern: bool) -> Triples:
+    """The work of `parse_triples`, line by line."""
     i, j, values = [], [], []
     width = 2 if pattern else 3
     for number, line in enumerate(data.splitlines(), first_line):
@@ -64,19 +72,22 @@ def parse_triples(
 
 
 def write_text(value: Any, path: str, options: dict[str, Any]) -> None:
-    with open(path, "w", encoding="ascii", newline="") as out:
+    with open(path, "wb") as out:
         if write_triples(out, value) == 0:
-            out.write("0 0 0\n")
+            out.write(b"0 0 0\n")
 
 
-def write_triples(out: Any, value: Any) -> int:
+def write_triples(out: BinaryIO, value: Any) -> int:
     """Write the lines of the non-zero cells; returns their number."""
+    count = accelerated("write_triples", out, value)
+    if count is not NotImplemented:
+        return count
     count = 0
     for i, j, values in nonzero_cells(value):
         count += len(values)
         texts = cell_texts(values.tolist(), "0")
         cells = zip((i + 1).tolist(), (j + 1).tolist(), texts, strict=True)
-        out.writelines(f"{row} {column} {text}\n" for row, column, text in cells)
+        out.write("".join(f"{row} {column} {text}\n" for row, column, text in cells).encode())
     return count
 
 
