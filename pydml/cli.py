@@ -352,6 +352,9 @@ def main(argv: Sequence[str]) -> int:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace", line_buffering=True)
+    # Python's default would end recursion in DML at a depth of about 900.  The compiler's own recursion, which goes through C,
+    # stays within the stack at this limit.
+    sys.setrecursionlimit(max(sys.getrecursionlimit(), 10_000))
     try:
         status = _main(argv)
         sys.stdout.flush()

@@ -117,7 +117,7 @@ def _as_declared(name: str, declared: Type, value: Any) -> Any:
     from pydml.values import type_of
 
     actual = type_of(value)
-    if declared.value == DOUBLE and actual.value == INT:
+    if declared.is_scalar and declared.value == DOUBLE and actual.value == INT:
         return float(value)
     fits = (
         (declared.data in ("unknown", actual.data))
