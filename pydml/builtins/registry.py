@@ -219,12 +219,16 @@ class _Registry:
         if not self._loaded:
             with self._lock:
                 if not self._loaded:
-                    package = importlib.import_module("pydml.builtins")
-                    for info in sorted(pkgutil.iter_modules(package.__path__), key=lambda i: i.name):
-                        importlib.import_module(f"pydml.builtins.{info.name}")
+                    self.declare_all()
                     importlib.import_module("pydml.backends").load()
                     self._loaded = True
         return self._builtins
+
+    def declare_all(self) -> None:
+        """Import the modules that declare builtins."""
+        package = importlib.import_module("pydml.builtins")
+        for info in sorted(pkgutil.iter_modules(package.__path__), key=lambda i: i.name):
+            importlib.import_module(f"pydml.builtins.{info.name}")
 
 
 _REGISTRY = _Registry()
@@ -267,6 +271,8 @@ def kernel(name: str, *kinds: str) -> Callable[[Callable[..., Any]], Callable[..
     """Register a kernel of builtin `name` for matrix arguments of these storages, e.g. `@kernel("%*%", "sparse", "dense")`."""
 
     def register(function: Callable[..., Any]) -> Callable[..., Any]:
+        if name not in _REGISTRY._builtins:  # the module of kernels was imported by itself
+            _REGISTRY.declare_all()
         _REGISTRY._builtins[name].add_kernel(kinds, function)
         return function
 

@@ -1,0 +1,81 @@
+"""Batch normalisation of dense images, in threads over the channels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from pydml.backends.cpu.memory import float_dtype
+from pydml.backends.cpu.threads import parallel_for
+from pydml.builtins.registry import kernel
+
+MIN_CELLS = 1 << 14  # below, NumPy is as fast
+
+
+def _flat(X: Any, dtype: Any) -> Any:
+    return np.ascontiguousarray(X, dtype).reshape(-1)
+
+
+@kernel("batch_norm2d", "dense", "dense", "dense", "dense", "dense")
+def batch_norm2d_by_channel(
+    X: Any, gamma: Any, beta: Any, ema_mean: Any, ema_var: Any, mode: str, epsilon: float, mu: float
+) -> Any:
+    if X.size < MIN_CELLS:
+        return NotImplemented
+    from pydml.backends.cpu.compiled import normalization as compiled
+
+    dtype = float_dtype(X)
+    N, C = X.shape[0], gamma.shape[0]
+    cells = X.shape[1] // C
+    images = _flat(X, dtype)
+    if mode == "train":
+        mean, var = np.empty(C), np.empty(C)
+        statistics = compiled.statistics(dtype)
+        parallel_for(lambda b, e: statistics(images, N, C, cells, b, e, mean, var), C, X.size * 0.5)
+        moved_mean = mu * ema_mean + (1 - mu) * mean[:, None]
+        moved_var = mu * ema_var + (1 - mu) * var[:, None]
+    else:
+        mean, var = ema_mean[:, 0].astype(np.float64), ema_var[:, 0].astype(np.float64)
+        moved_mean, moved_var = ema_mean, ema_var
+    inv_std = 1 / np.sqrt(var + epsilon)
+    scale = gamma[:, 0] * inv_std
+    shift = beta[:, 0] - mean * scale
+    out = np.empty((N, X.shape[1]), dtype)
+    apply = compiled.scale_and_shift(dtype)
+    a, b = scale.astype(dtype), shift.astype(dtype)
+    parallel_for(lambda s, e: apply(images, N, C, cells, s, e, a, b, out.reshape(-1)), C, X.size * 0.5)
+    column = (C, 1)
+    return (
+        out,
+        moved_mean.astype(dtype, copy=False),
+        moved_var.astype(dtype, copy=False),
+        mean.reshape(column).astype(dtype, copy=False),
+        inv_std.reshape(column).astype(dtype, copy=False),
+    )
+
+
+@kernel("batch_norm2d_backward", "dense", "dense", "dense", "dense", "dense")
+def batch_norm2d_backward_by_channel(
+    X: Any, dout: Any, gamma: Any, epsilon: float, cache_mean: Any, cache_inv_var: Any
+) -> Any:
+    if X.size < MIN_CELLS:
+        return NotImplemented
+    from pydml.backends.cpu.compiled import normalization as compiled
+
+    dtype = float_dtype(X, dout)
+    N, C = X.shape[0], gamma.shape[0]
+    cells = X.shape[1] // C
+    images, gradient = _flat(X, dtype), _flat(dout, dtype)
+    mean, inv_std, g = (np.ascontiguousarray(v[:, 0], np.float64) for v in (cache_mean, cache_inv_var, gamma))
+    dbeta, dgamma = np.empty(C), np.empty(C)
+    dX = np.empty(X.shape, dtype)
+    run = compiled.gradients(dtype)
+    target = dX.reshape(-1)
+    parallel_for(
+        lambda b, e: run(images, gradient, N, C, cells, b, e, mean, inv_std, g, dbeta, dgamma, target), C, X.size * 1.0
+    )
+    column = (C, 1)
+    return dX, dgamma.reshape(column).astype(dtype, copy=False), dbeta.reshape(column).astype(dtype, copy=False)
+
+
