@@ -16,7 +16,7 @@ from pydml.diagnostics import Collector, DMLError, Span, fail
 from pydml.ir.imports import MAIN, Imports
 from pydml.ir.program import Call, Const, For, Function, If, Op, Operand, Pack, Param, ParFor, Program, Var, While
 from pydml.signature import REQUIRED, Parameter, Signature, suggest
-from pydml.syntax import ast
+from pydml.syntax import ast, hint_for_function, hint_for_name
 from pydml.types import UNKNOWN, Type
 
 # A script builtin's file may define one variant per data type of the first argument.
@@ -200,7 +200,7 @@ class _Builder:
             f"there is no function {name}",
             call.function_span,
             help=suggest(name, [*local, *registry.names(), *self.script_builtin_names()])
-            or _foreign_function_help(name),
+            or hint_for_function(name),
         )
 
     def script_builtin(self, name: str) -> str | None:
@@ -371,7 +371,7 @@ class _Scope:
         if name not in self.defined:
             hint = suggest(name, {n for n in self.defined if n[0] != "%"})
             if not hint:
-                hint = _NAME_HELP.get(name, "")
+                hint = hint_for_name(name)
             if not hint and name in self.builder.main_variables and self.function.key:
                 hint = "a function does not see the variables of the main script: pass it as an argument"
             fail("undefined-name", f"{name} has no value here", span, help=hint)
@@ -639,49 +639,3 @@ def _assigned_names(statement: ast.Statement) -> list[str]:
     if isinstance(statement, ast.MultiAssign):
         return [t.id for t in statement.targets if isinstance(t, ast.Name)]
     return []
-
-
-_NAME_HELP = {
-    "true": "write TRUE",
-    "false": "write FALSE",
-    "True": "write TRUE",
-    "False": "write FALSE",
-    "T": "write TRUE",
-    "F": "write FALSE",
-    "inf": "write Inf",
-    "nan": "write NaN",
-    "NA": "write NaN",
-    "PI": "write pi",
-    "NULL": "DML has no NULL; an empty list is list()",
-    "None": "DML has no None; an empty list is list()",
-}
-
-_FUNCTION_HELP = {
-    "c": 'write matrix("1 2 3", rows=3, cols=1), or [1,2] for the shapes of conv2d',
-    "len": "use length(), nrow() or ncol()",
-    "dim": "use nrow() and ncol()",
-    "size": "use nrow(), ncol() or length()",
-    "zeros": "use matrix(0, rows=..., cols=...)",
-    "ones": "use matrix(1, rows=..., cols=...)",
-    "numeric": "use matrix(0, rows=n, cols=1)",
-    "rep": "use matrix(value, rows=n, cols=1)",
-    "apply": "use row and column functions such as rowSums(), or a loop",
-    "paste": "join texts with +",
-    "cat": "use print()",
-    "printf": "use print(format, ...)",
-    "matmul": "use %*%",
-    "dot": "use %*%",
-    "transpose": "use t()",
-    "rnorm": 'use rand(rows=..., cols=..., pdf="normal")',
-    "runif": "use rand(rows=..., cols=..., min=..., max=...)",
-    "which": "use removeEmpty(target=seq(1, nrow(X)), margin=\"rows\", select=X)",
-    "argmax": "use rowIndexMax()",
-    "concat": "use cbind() or rbind(), or + for texts",
-    "range": "use seq(from, to)",
-    "abort": "use stop(message)",
-    "error": "use stop(message)",
-}
-
-
-def _foreign_function_help(name: str) -> str:
-    return _FUNCTION_HELP.get(name, "")

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from pydml.builtins.indexing import index_type
 from pydml.diagnostics import Collector, DMLError
 from pydml.ir.program import Call, Const, For, Function, If, Op, Operand, Pack, ParFor, Program, Var, While
 from pydml.types import ANY, INT_SCALAR, LIST, SCALAR, Type, scalar_type
@@ -127,7 +128,7 @@ class _Inference:
         types = tuple(operand_type(a, env) for a in op.args)
         op.arg_types = types
         try:
-            outs = op.builtin.infer(types)
+            outs = self.rule(op, types)
         except DMLError as error:
             if error.diagnostic.id in _ALWAYS or certain:
                 self.report(error, op)
@@ -139,6 +140,14 @@ class _Inference:
         for name, type in zip(op.outs, outs, strict=False):
             if name:
                 env[name] = type
+
+    @staticmethod
+    def rule(op: Op, types: tuple[Type, ...]) -> tuple[Type, ...]:
+        if op.builtin.name == "[]" and len(op.args) == 5:  # X[i, j] is one row or column whatever i and j are
+            op.builtin.signature.check_types(types)
+            _, rl, ru, cl, cu = op.args
+            return (index_type(*types, single_row=rl == ru, single_col=cl == cu),)
+        return op.builtin.infer(types)
 
     def fold(self, op: Op, types: tuple[Type, ...], out: Type) -> Type:
         """The type with the value, where an operation on known scalars has no effects."""

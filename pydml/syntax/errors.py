@@ -59,6 +59,18 @@ FUNCTION_HINTS = {
     "str": "use toString(X)",
     "int": "use as.integer(x)",
     "range": "a loop is `for (i in 1:n)`; a column of numbers is seq(1, n)",
+    "size": "use nrow(X), ncol(X) or length(X)",
+    "numeric": "use matrix(0, rows=n, cols=1)",
+    "rep": "use matrix(value, rows=n, cols=1)",
+    "apply": "use row and column functions such as rowSums(X), or a loop",
+    "printf": "use print(format, ..)",
+    "matmul": "the matrix product is A %*% B",
+    "dot": "the matrix product is A %*% B",
+    "rnorm": 'use rand(rows=.., cols=.., pdf="normal")',
+    "runif": "use rand(rows=.., cols=.., min=.., max=..)",
+    "argmax": "use rowIndexMax(X)",
+    "concat": "use cbind(A, B) or rbind(A, B); strings are joined by +",
+    "error": "use stop(message)",
 }
 
 # Names with a dot that other languages have.

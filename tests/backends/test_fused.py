@@ -18,6 +18,8 @@ X, Y = rng.normal(size=(2, N, M))
 ROW, COLUMN, BIAS, ONE = (rng.normal(size=s) for s in ((1, M), (N, 1), (F, 1), (1, 1)))
 SPECIAL = X.copy()
 SPECIAL[0, :5] = [np.nan, np.inf, -np.inf, 0.0, -0.0]
+READ_ONLY = X.copy()
+READ_ONLY.flags.writeable = False
 
 BINARY = ["+", "-", "*", "/", "min", "max", "==", "!=", "<", "<=", ">", ">=", "&", "|"]
 UNARY = ["unary -", "!", "sqrt", "abs", "sign", "floor", "ceil", "exp", "log", "tanh", "sin", "cos"]
@@ -35,6 +37,7 @@ CASES = [
     ([("bias_multiply", (0, 1)), ("*", (-1, 2)), ("-", (-2, 3))], [X, BIAS, ROW, COLUMN]),
     ([("*", (0, 1)), ("*", (2, 1)), ("-", (-1, -2))], [X, Y, ROW]),  # a row on the left is an error
     ([("*", (0, 1)), ("-", (-1, 2))], [X.T, Y.T, X.T]),
+    ([("*", (0, 1)), ("-", (-1, 2))], [READ_ONLY, Y, READ_ONLY]),
     *[([("*", (0, 1)), (r, (-1,))], [X, Y]) for r in ("sum", "rowSums", "colSums")],
     *[([("bias_add", (0, 1)), (r, (-1,))], [X, BIAS]) for r in ("sum", "rowSums", "colSums")],
     *[([("exp", (0,)), (r, (-1,))], [X]) for r in ("sum", "rowSums", "colSums")],
@@ -54,9 +57,11 @@ def values(result):
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
-@pytest.mark.parametrize(("steps", "inputs"), CASES, ids=lambda v: "-".join(s[0] for s in v) if isinstance(v[0], tuple) else "")
+@pytest.mark.parametrize(
+    ("steps", "inputs"), CASES, ids=lambda v: "-".join(s[0] for s in v) if isinstance(v[0], tuple) else ""
+)
 def test_equals_single_steps(way, steps, inputs, dtype):
-    inputs = [x.astype(dtype) if isinstance(x, np.ndarray) else x for x in inputs]
+    inputs = [x.astype(dtype, copy=False) if isinstance(x, np.ndarray) else x for x in inputs]
     template = Template(tuple(Step(*s) for s in steps), (None,) * len(steps))
     with np.errstate(all="ignore"):
         try:
@@ -72,7 +77,12 @@ def test_equals_single_steps(way, steps, inputs, dtype):
         np.testing.assert_array_equal(values(found), values(expected))
     else:  # sums in another order; NumPy's functions differ in the last bit with the alignment of the data
         scale = np.nanmax(np.abs(values(expected)), initial=1, where=np.isfinite(values(expected)))
-        np.testing.assert_allclose(values(found), values(expected), rtol=1e-5 if dtype == np.float32 else 1e-12, atol=scale * (1e-6 if dtype == np.float32 else 1e-13))
+        np.testing.assert_allclose(
+            values(found),
+            values(expected),
+            rtol=1e-5 if dtype == np.float32 else 1e-12,
+            atol=scale * (1e-6 if dtype == np.float32 else 1e-13),
+        )
 
 
 def test_result_does_not_depend_on_threads(way):

@@ -266,6 +266,21 @@ def _machine_earned(plan: _Plan) -> bool:
     return _work >= MACHINE_WORK
 
 
+class _Interface:
+    """Lends the memory of an array to NumPy without its read-only mark."""
+
+    def __init__(self, array: Any):
+        self.array = array
+        interface = dict(array.__array_interface__)
+        interface["data"] = (interface["data"][0], False)
+        self.__array_interface__ = interface
+
+
+def _for_kernel(array: Any) -> Any:
+    """A view for kernels that are compiled for writeable arrays; they do not write to their inputs."""
+    return np.asarray(_Interface(array))
+
+
 def _run_machine(plan: _Plan, operands: dict[int, Any], out: Any, dtype: Any) -> Any:
     """Run with the machine; `out` is the result's memory (None for a reduction)."""
     code = plan.code
@@ -279,7 +294,8 @@ def _run_machine(plan: _Plan, operands: dict[int, Any], out: Any, dtype: Any) ->
         if code.kinds[k] == machine.SCALAR:
             scalars[k] = value if type(value) is not np.ndarray else value.reshape(-1)[0]
         else:
-            arrays[k] = value.reshape(-1)
+            cells = value.reshape(-1)
+            arrays[k] = cells if cells.flags.writeable else _for_kernel(cells)
     rows, channels, length = plan.size
     mode = {"": machine.CELLS, "sum": machine.SUM, "colSums": machine.COLUMN_SUMS, "rowSums": machine.ROW_SUMS}
     kind = mode[plan.reduction]
@@ -495,7 +511,8 @@ def _run_machine(plan: _Plan, operands: dict[int, Any], out: Any, dtype: Any) ->
         if code.kinds[k] == machine.SCALAR:
             scalars[k] = value if type(value) is not np.ndarray else value.reshape(-1)[0]
         else:
-            arrays[k] = value.reshape(-1)
+            cells = value.reshape(-1)
+            arrays[k] = cells if cells.flags.writeable else _for_kernel(cells)
     rows, channels, length = plan.size
     mode = {"": machine.CELLS, "sum": machine.SUM, "colSums": machine.COLUMN_SUMS, "rowSums": machine.ROW_SUMS}
     kind = mode[plan.reduction]
