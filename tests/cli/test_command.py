@@ -236,14 +236,14 @@ def test_a_fault_of_pydml_is_reported_without_a_traceback(tmp_path):
     assert "a bug" in errors
 
 
-def test_recursion_is_deep_and_ends_with_an_error():
+def test_recursion_is_deep_and_ends_with_an_error(script):
     text = "f = function(int n) return (int x) { x = 0\n if (n > 0) { x = f(n - 1) + 1 } }\nprint(f($1))"
     assert pydml_command("-e", text, "-args", 4000) == (0, "4000\n", "")
     status, _, errors = pydml_command("-e", text, "-args", 1000000)
     assert status == 1
     assert errors.startswith("error[recursion]: functions call each other too deeply\n")
     assert "more calls" in errors
-    status, _, errors = pydml_command("-e", "x = 1" + " + $1" * 30000, "-args", 1)
+    status, _, errors = pydml_command(script("x = 1" + " + $1" * 30000), "-args", 1)
     assert status == 1
     assert errors.startswith("error[recursion]: the script is nested too deeply\n")
 
