@@ -55,6 +55,8 @@ def _infer(template: Type, dying: Type, *inputs: Type) -> Type:
 def fused(template: Template, dying: Any, *inputs: Any) -> Any:
     """The result of the last step.  dying: positions of inputs that nobody needs afterwards."""
     results: list[Any] = []
+    if len(template.steps) == 1:  # alone only to share threads and memory; its place is that of the operation
+        return template.builtins[0].run(*[inputs[a] for a in template.steps[0].args])
     try:
         for step, function in zip(template.steps, template.builtins, strict=True):
             results.append(function.run(*[inputs[a] if a >= 0 else results[-a - 1] for a in step.args]))

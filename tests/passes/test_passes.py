@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pydml.diagnostics import SourceFile
+from pydml.diagnostics import DMLError, SourceFile
 from pydml.execution.context import Context
 from pydml.execution.executable import compile_program
 from pydml.ir import imports
@@ -82,7 +82,11 @@ def test_library_is_legal_after_every_pass(path):
     program = build(imports.load(source, [FOLDER.parents[1] / "scripts"]), {}, {}, ())
     verify(program)
     keep_reachable(program, library=True)
-    infer(program)
+    try:
+        infer(program)
+    except DMLError as error:
+        assert error.id == "file"  # a script that reads what another one writes
+        return
     check_parfor(program)
     simplify(program)
     verify(program)

@@ -96,6 +96,11 @@ class _MachineCode(NamedTuple):
 @kernel("fused steps", "*")
 def fused_blocks(template: Template, dying: tuple[int, ...], *inputs: Any) -> Any:
     """Run over blocks where all matrices are dense and the result is large, else step by step."""
+    for x in inputs:
+        if type(x) is np.ndarray and x.size >= MIN_CELLS:
+            break
+    else:
+        return fused.meaning(template, dying, *inputs)
     dtype = None
     key = []
     for x in inputs:
@@ -328,6 +333,11 @@ def _run_machine(plan: _Plan, operands: dict[int, Any], out: Any, dtype: Any) ->
 @kernel("fused steps", "*")
 def fused_blocks(template: Template, dying: tuple[int, ...], *inputs: Any) -> Any:
     """Run over blocks where all matrices are dense and the result is large, else step by step."""
+    for x in inputs:
+        if type(x) is np.ndarray and x.size >= MIN_CELLS:
+            break
+    else:
+        return fused.meaning(template, dying, *inputs)
     dtype = None
     key = []
     for x in inputs:

@@ -1,8 +1,9 @@
 """Fuse trees of elementwise operations on matrices into one operation.
 
 `X - lr * (dX + lambda * X)` becomes one "fused steps" with the inputs X, lr, dX, lambda.  A result that is used once, in the
-same block, by another elementwise operation or by a sum, joins its user.  The values are those of the single steps, except
-that sums add up block by block.
+same block, by another elementwise operation or by a sum, joins its user.  A single operation on matrices that may be large
+takes this form too, for its threads and its reuse of memory.  The values are those of the single steps, except that sums add
+up block by block.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ CHANNEL = frozenset({"bias_add", "bias_multiply"})
 REDUCTIONS = frozenset({"sum", "colSums", "rowSums"})
 
 _MAX_STEPS = 24
+LARGE = 1 << 15  # cells
 
 
 def fuse_elementwise(program: Program) -> None:
@@ -66,7 +68,7 @@ class _Fuser:
             if _fusable(s):
                 group = self.join(s, groups, result)
                 reduction = s.builtin.name in REDUCTIONS
-                if len(group.steps) > 1:
+                if len(group.steps) > 1 or _may_be_large(s):
                     s = _fused(group, s)
                 self.forget(groups, set(s.outs))
                 result.append(s)
@@ -126,6 +128,14 @@ class _Fuser:
         group.steps.append(Step(s.builtin.name, tuple(refs)))
         group.spans.append(s.span)
         return group
+
+
+def _may_be_large(s: Op) -> bool:
+    """Whether a single operation gains by threads and by taking over the memory of an operand."""
+    out = s.out_types[0]
+    if not out.is_matrix:
+        return False
+    return not out.shape_known or out.rows * out.cols >= LARGE  # type: ignore[operator]
 
 
 def _fusable(s: Op) -> bool:
