@@ -153,7 +153,9 @@ class Signature:
         for name, value, place in named:
             if name in names:
                 if name in bound:
-                    fail("call", f"{self.name}: the argument {name} is given twice", place, notes=[f"signature: {self}"])
+                    fail(
+                        "call", f"{self.name}: the argument {name} is given twice", place, notes=[f"signature: {self}"]
+                    )
                 bound[name] = value
             elif takes_items:
                 extra += [default(name), value]
@@ -196,7 +198,10 @@ class Signature:
                 spans[i] if spans else None,
                 notes=[f"signature: {self}"],
                 help="use as.scalar(X) to get the number out of a 1 x 1 matrix"
-                if type_.data == MATRIX and "matrix" not in p.types and type_.rows in (1, None) and type_.cols in (1, None)
+                if type_.data == MATRIX
+                and "matrix" not in p.types
+                and type_.rows in (1, None)
+                and type_.cols in (1, None)
                 else "",
             )
 
@@ -248,7 +253,9 @@ def _parse_default(text: str) -> Any:
     return float(text) if re.search(r"[.eEn]", text) else int(text)
 
 
-def _default_text(value: object) -> str:
+def _default_text(value: Any) -> str:
+    if isinstance(getattr(value, "span", None), Span):  # an expression of the syntax tree
+        return value.span.text
     if value is None:
         return "NULL"
     if isinstance(value, bool):

@@ -40,7 +40,7 @@ def place_error(error: BaseException, places: Places) -> DMLError:
     if isinstance(error, DMLError):
         result = error
     else:
-        result = _translate(error)
+        result = _translate(error, _raised_in_dml(error, places))
     if not frames:
         return result
     span = frames[0].span
@@ -88,17 +88,29 @@ def _position(
     return Span(file, starts[line - 1] + column, starts[end_line - 1] + end_column), ()
 
 
-def _translate(error: BaseException) -> DMLError:
-    """A Python exception as a diagnostic."""
-    if isinstance(error, UnboundLocalError):
+def _raised_in_dml(error: BaseException, places: Places) -> bool:
+    """Whether emitted code itself raised the exception, not something that it called."""
+    traceback = error.__traceback__
+    while traceback is not None and traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    return traceback is not None and traceback.tb_frame.f_code in places.files
+
+
+def _translate(error: BaseException, in_dml: bool) -> DMLError:
+    """A Python exception as a diagnostic.  in_dml: emitted code itself raised it."""
+    if isinstance(error, NameError) and in_dml:
         match = re.search(r"'(\w+)'", str(error))
         name = match[1] if match else "a variable"
         name = name.removesuffix("_kw")
         return DMLError(
-            Diagnostic("unassigned", f"{name} has not been assigned on the path that was taken", help="assign it on every path")
+            Diagnostic(
+                "unassigned", f"{name} has not been assigned on the path that was taken", help="assign it on every path"
+            )
         )
     if isinstance(error, RecursionError):
-        return DMLError(Diagnostic("recursion", "functions call each other too deeply", help="is there an end of the recursion?"))
+        return DMLError(
+            Diagnostic("recursion", "functions call each other too deeply", help="is there an end of the recursion?")
+        )
     if isinstance(error, MemoryError):
         return DMLError(Diagnostic("memory", "there is not enough memory for this operation"))
     return DMLError(
