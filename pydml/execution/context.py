@@ -6,6 +6,7 @@ to one run; several runs of one program may go on in several threads, each with 
 
 from __future__ import annotations
 
+import secrets
 import sys
 import threading
 from collections.abc import Callable
@@ -23,7 +24,8 @@ class RandomStreams:
     """
 
     def __init__(self, seed: int | None = None):
-        self._sequence = np.random.SeedSequence(seed)
+        start = secrets.randbits(128) if seed is None else seed
+        self._key = str(start).encode()
         self._lock = threading.Lock()
         self._count = 0
 
@@ -31,8 +33,8 @@ class RandomStreams:
         """The next seed of the stream, 0 <= seed < 2**63."""
         with self._lock:
             self._count += 1
-            child = np.random.SeedSequence(self._sequence.entropy, spawn_key=(*self._sequence.spawn_key, self._count))
-        return int(child.generate_state(1, np.uint64)[0] >> np.uint64(1))
+            count = self._count
+        return _hash(self._key + b"/%d" % count) >> 1
 
     def resolve(self, seed: int | None) -> int:
         """The seed of a call: the given one, or the next of the stream for None and -1."""
@@ -45,12 +47,17 @@ class RandomStreams:
     def fork(self, index: int) -> RandomStreams:
         """Independent streams for iteration `index` of a parfor loop, the same for any number of threads."""
         streams = RandomStreams.__new__(RandomStreams)
-        streams._sequence = np.random.SeedSequence(
-            self._sequence.entropy, spawn_key=(*self._sequence.spawn_key, 2**32 - 1, self._count, index)
-        )
+        streams._key = self._key + b"/%d.%d" % (self._count, index)
         streams._lock = threading.Lock()
         streams._count = 0
         return streams
+
+
+def _hash(key: bytes) -> int:
+    """64 bits that look random, the same for the same key everywhere."""
+    from hashlib import blake2b
+
+    return int.from_bytes(blake2b(key, digest_size=8).digest(), "little")
 
 
 class Context:
@@ -75,6 +82,7 @@ class Context:
         self.random = RandomStreams(seed)
         self.functions = functions
         self.statistics = statistics
+        self.writes: list[tuple[str, tuple[int, int, int, int]]] = []  # cells written by a parfor iteration, if recorded
         self.warn = warn or (lambda message: print(message, file=sys.stderr))
 
     def write(self, text: str) -> None:
@@ -86,4 +94,5 @@ class Context:
         child = Context.__new__(Context)
         child.__dict__.update(self.__dict__)
         child.random = self.random.fork(index)
+        child.writes = []
         return child

@@ -143,7 +143,8 @@ class _Emitter:
         self.pending: dict[str, _Pending] = {}
         self.uses: dict[str, int] = {}
         self.assignments: dict[str, int] = {}
-        self.shared: frozenset[str] = frozenset()  # result variables of the parfor around
+        self.shared: frozenset[str] = frozenset()  # result variables of the parfor loops around
+        self.recorded: frozenset[str] = frozenset()  # those of which the cells written are compared afterwards
         if function.key:
             live_out = {p.name for p in function.outputs}
         else:
@@ -363,8 +364,10 @@ class _Emitter:
             if scalar is not None:
                 return scalar
         if name == "[]=" and s.in_place:
-            function = "_assign_shared" if s.outs[0] in self.shared else "_owned_assign"
-            return self.call_name(function, *[self.operand(a) for a in s.args])
+            args = [self.operand(a) for a in s.args]
+            if s.outs[0] in self.recorded:
+                return self.call_name("_assign_recorded", self.load("_ctx"), self.constant(s.outs[0]), *args)
+            return self.call_name("_assign_shared" if s.outs[0] in self.shared else "_owned_assign", *args)
         if name == "as.scalar":
             cell = self.cell(s)
             if cell is not None:
@@ -624,10 +627,11 @@ class _Emitter:
         inputs = sorted((live | set(results)) - {s.variable})
         name = f"_parfor_{len(self.code.parfors) + 1}"
         self.code.parfors[name] = s
-        outer, self.shared = self.shared, frozenset(results)
+        outer, self.shared = self.shared, self.shared | frozenset(results)
+        outer_recorded, self.recorded = self.recorded, self.recorded | s.dynamic_check
         outer_live_out, self.live_out = self.live_out, set(results)
         body = self.block(s.body)
-        self.shared, self.live_out = outer, outer_live_out
+        self.shared, self.recorded, self.live_out = outer, outer_recorded, outer_live_out
         self.position = position
         returned = ast.Tuple([self.load(python_name(r)) for r in results], ast.Load(), **position)
         body.append(ast.Return(returned, **position))
@@ -645,6 +649,7 @@ class _Emitter:
             options,
             ast.Tuple([self.load(python_name(i)) for i in inputs], ast.Load(), **position),
             self.constant(tuple(inputs)),
+            self.constant(tuple(sorted(self.shared & set(results)))),
         )
         if results:
             target = ast.Tuple([self.store(python_name(r)) for r in results], ast.Store(), **position)

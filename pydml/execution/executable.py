@@ -107,7 +107,7 @@ class Executable:
 
     def _make_namespace(self, statistics: Any) -> dict[str, Any]:
         from pydml.builtins.indexing import assign_in_place, cell
-        from pydml.execution.parfor import ParforRunner
+        from pydml.execution.parfor import ParforRunner, assign_recorded
 
         runtime.initialize()
         namespace: dict[str, Any] = {
@@ -120,6 +120,7 @@ class Executable:
             "_truth": runtime.truth,
             "_owned_assign": runtime.owned_assign,
             "_assign_shared": assign_in_place,
+            "_assign_recorded": assign_recorded,
             "_cell": cell,
             "_run_parfor": ParforRunner(self.code.parfors),
         }

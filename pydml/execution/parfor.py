@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from pydml.backends.cpu.threads import budget, limit, parallel_for
+from pydml.builtins.indexing import assign_in_place, bounds
 from pydml.diagnostics import fail
 from pydml.execution.context import Context
 from pydml.ir.program import ParFor
@@ -34,7 +35,12 @@ class ParforRunner:
         options: dict[str, Any],
         inputs: tuple[Any, ...],
         names: tuple[str, ...],
+        shared: tuple[str, ...],
     ) -> tuple[Any, ...]:
+        """The results of a loop, in the order of their names.
+
+        inputs: values of the variables `names`.  shared: results that belong to a loop around this one, whose copy is used.
+        """
         loop = self.loops[name]
         results = sorted(loop.results)
         position = {n: i for i, n in enumerate(names)}
@@ -44,7 +50,7 @@ class ParforRunner:
             if loop.results[r] == "cells":
                 if type(value) is Sparse:
                     value = value.to_dense()
-                elif type(value) is np.ndarray:
+                elif type(value) is np.ndarray and r not in shared:
                     value = np.array(value, order="C")
             else:
                 value = _zero_like(value)
@@ -52,11 +58,17 @@ class ParforRunner:
         if not iterations:
             return tuple(inputs[position[r]] for r in results)
 
+        contexts = [context.fork(index) for index in range(len(iterations))]
+
         def iterate(index: int) -> tuple[Any, ...]:
             with np.errstate(all="ignore"):
-                return body(context.fork(index), iterations[index], *values)
+                return body(contexts[index], iterations[index], *values)
 
         outcomes = self.run_all(iterate, len(iterations), _workers(options))
+        for r in loop.dynamic_check:
+            _check_writes(r, values[position[r]], iterations, contexts)
+        for child in contexts:
+            context.writes += child.writes
         return tuple(
             self.merge(loop.results[r], inputs[position[r]], values[position[r]], [o[k] for o in outcomes])
             for k, r in enumerate(results)
@@ -101,6 +113,37 @@ class ParforRunner:
                         items[i] = item
             return List(items, before.names)
         return outcomes[-1]
+
+
+def assign_recorded(context: Context, name: str, X: Any, rl: Any, ru: Any, cl: Any, cu: Any, value: Any) -> Any:
+    """Left indexing in an iteration whose written cells are compared with those of the others afterwards."""
+    result = assign_in_place(X, rl, ru, cl, cu, value)
+    if isinstance(X, np.ndarray):
+        context.writes.append((name, bounds(X, rl, ru, cl, cu)))
+    return result
+
+
+def _check_writes(name: str, X: Any, iterations: range, contexts: list[Context]) -> None:
+    """Fail if two iterations have written the same cell of matrix `name`."""
+    if not isinstance(X, np.ndarray):
+        return
+    owner = np.full(X.shape, -1, np.int32)
+    for index, context in enumerate(contexts):
+        for written, (r0, r1, c0, c1) in context.writes:
+            if written != name:
+                continue
+            cells = owner[r0:r1, c0:c1]
+            others = (cells >= 0) & (cells != index)
+            if others.any():
+                row, col = (int(v) for v in np.argwhere(others)[0])
+                first = iterations[int(cells[row, col])]
+                fail(
+                    "parfor-dependency",
+                    f"the iterations depend on each other: iterations {first} and {iterations[index]} both write "
+                    f"{name}[{r0 + row + 1}, {c0 + col + 1}]",
+                    help="use for, or check=0 if you know better",
+                )
+            cells[...] = index
 
 
 def _zero_like(value: Any) -> Any:
