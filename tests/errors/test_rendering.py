@@ -88,7 +88,7 @@ def test_characters_that_a_terminal_obeys_are_not_printed():
     text = render_text(Diagnostic("value", "no", span("y", file)))
     assert "\033" not in text
     assert "\u202e" not in text
-    assert text.split("\n")[2:] == ['1 | x = "\ufffd[2J" + \ufffdy', "  |                 ^"]
+    assert text.split("\n")[2:] == ['1 | x = "\ufffd[2J" + \ufffdy', "  |               ^"]
 
 
 def test_combining_characters_take_no_column():
