@@ -16,7 +16,7 @@ import numpy as np
 
 from pydml.builtins.indexing import index_type
 from pydml.diagnostics import Collector, DMLError
-from pydml.ir.program import Call, Const, For, Function, If, Op, Operand, Pack, ParFor, Program, Var, While
+from pydml.ir.program import Call, Const, For, Function, If, Op, Operand, Pack, ParFor, Program, Var, While, walk
 from pydml.types import ANY, INT_SCALAR, LIST, SCALAR, Type, scalar_type
 from pydml.values.typing import NULL
 
@@ -141,8 +141,14 @@ class _Inference:
             if name:
                 env[name] = type
 
-    @staticmethod
-    def rule(op: Op, types: tuple[Type, ...]) -> tuple[Type, ...]:
+    def writes_files(self) -> bool:
+        """Whether the program writes files, so that what a file holds when it is read is not known before the run."""
+        statements = (s for f in self.program.all_functions() for s in walk(f.body))
+        return any(isinstance(s, Op) and "write" in s.builtin.effects for s in statements)
+
+    def rule(self, op: Op, types: tuple[Type, ...]) -> tuple[Type, ...]:
+        if "read" in op.builtin.effects and self.writes_files():
+            types = tuple(t.without_const() if i == 0 else t for i, t in enumerate(types))
         if op.builtin.name == "[]" and len(op.args) == 5:  # X[i, j] is one row or column whatever i and j are
             op.builtin.signature.check_types(types)
             _, rl, ru, cl, cu = op.args
