@@ -24,12 +24,13 @@ class Step(NamedTuple):
 class Template:
     """The steps of a fused operation, in order; the last one gives the result.  spans: their places in DML."""
 
-    __slots__ = ("builtins", "plans", "powers", "spans", "steps")
+    __slots__ = ("builtins", "direct", "plans", "powers", "spans", "steps")
 
     def __init__(self, steps: tuple[Step, ...], spans: tuple[Span, ...]):
         self.steps = steps
         self.spans = spans
         self.builtins = tuple(registry.get(step.builtin) for step in steps)
+        self.direct = _direct(steps, self.builtins)  # the steps as one Python function, for small dense matrices
         self.powers = any(step.builtin == "^" for step in steps)
         self.plans: dict[Any, Any] = {}  # what the backend worked out, by shapes
 
@@ -41,6 +42,19 @@ class Template:
             return f"{step.builtin}({', '.join(args)})"
 
         return "; ".join(f"s{i} = {text(step)}" for i, step in enumerate(self.steps))
+
+
+def _direct(steps: tuple[Step, ...], builtins: tuple[Any, ...]) -> Any:
+    """A Python function that runs the meanings of the steps on dense matrices and numbers, without dispatch."""
+    inputs = 1 + max(a for step in steps for a in step.args)
+    lines = [f"def direct({', '.join(f'x{i}' for i in range(inputs))}):"]
+    for i, step in enumerate(steps):
+        args = ", ".join(f"x{a}" if a >= 0 else f"s{-a - 1}" for a in step.args)
+        lines.append(f"    s{i} = f{i}({args})")
+    lines.append(f"    return s{len(steps) - 1}")
+    names: dict[str, Any] = {f"f{i}": b.meaning for i, b in enumerate(builtins)}
+    exec("\n".join(lines), names)
+    return names["direct"]
 
 
 def _infer(template: Type, dying: Type, *inputs: Type) -> Type:

@@ -97,10 +97,17 @@ class _MachineCode(NamedTuple):
 def fused_blocks(template: Template, dying: tuple[int, ...], *inputs: Any) -> Any:
     """Run over blocks where all matrices are dense and the result is large, else step by step."""
     for x in inputs:
-        if type(x) is np.ndarray and x.size >= MIN_CELLS:
-            break
+        cls = type(x)
+        if cls is np.ndarray:
+            if x.size >= MIN_CELLS:
+                break
+        elif cls is not float and cls is not int:
+            return fused.meaning(template, dying, *inputs)
     else:
-        return fused.meaning(template, dying, *inputs)
+        try:
+            return template.direct(*inputs)
+        except DMLError:
+            return fused.meaning(template, dying, *inputs)  # it knows the place of the step
     dtype = None
     key = []
     for x in inputs:
@@ -334,10 +341,17 @@ def _run_machine(plan: _Plan, operands: dict[int, Any], out: Any, dtype: Any) ->
 def fused_blocks(template: Template, dying: tuple[int, ...], *inputs: Any) -> Any:
     """Run over blocks where all matrices are dense and the result is large, else step by step."""
     for x in inputs:
-        if type(x) is np.ndarray and x.size >= MIN_CELLS:
-            break
+        cls = type(x)
+        if cls is np.ndarray:
+            if x.size >= MIN_CELLS:
+                break
+        elif cls is not float and cls is not int:
+            return fused.meaning(template, dying, *inputs)
     else:
-        return fused.meaning(template, dying, *inputs)
+        try:
+            return template.direct(*inputs)
+        except DMLError:
+            return fused.meaning(template, dying, *inputs)  # it knows the place of the step
     dtype = None
     key = []
     for x in inputs:
