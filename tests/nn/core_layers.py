@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from extra_layers import CONV, Backward, Layer, away_from_zero, images, normal, one_hot, probabilities, rows
@@ -97,10 +96,14 @@ def batch_norm2d_inputs(rng: Generator) -> dict[str, Any]:
         "X": 2 + normal(rng, 3, 2 * 3 * 2),
         "gamma": normal(rng, 2, 1),
         "beta": normal(rng, 2, 1),
-        **{"C": 2, "Hin": 3, "Win": 2, "mode": "train"},
+        "C": 2,
+        "Hin": 3,
+        "Win": 2,
+        "mode": "train",
         "ema_mean": normal(rng, 2, 1),
         "ema_var": rng.uniform(0.5, 2, size=(2, 1)),
-        **{"mu": 0.9, "epsilon": 1e-3},
+        "mu": 0.9,
+        "epsilon": 1e-3,
     }
 
 
@@ -170,13 +173,6 @@ LAYERS = [
         reference=lambda pred, y: F.nll_loss(torch.log(pred + 1e-10), y.argmax(1)),
     ),
     Layer(
-        "layers/dropout.dml",
-        # the same seed gives the same mask, so that differences work
-        lambda rng: {"X": normal(rng, 6, 5), "p": 0.7, "seed": 11},
-        (Backward("dout X p mask", "X"),),
-        outputs="out mask",
-    ),
-    Layer(
         "layers/l2_reg.dml",
         lambda rng: {"X": normal(rng, 4, 3), "lambda": 0.3},
         (Backward("X lambda", "X"),),
@@ -198,7 +194,9 @@ LAYERS = [
             "X": normal(rng, 3, 2 * 3 * 2),
             "gamma": normal(rng, 2, 1),
             "beta": normal(rng, 2, 1),
-            **{"C": 2, "Hin": 3, "Win": 2},
+            "C": 2,
+            "Hin": 3,
+            "Win": 2,
         },
         (Backward("dout out X gamma beta C Hin Win", "X gamma beta"),),
         reference=lambda X, gamma, beta, C, Hin, Win: rows(
