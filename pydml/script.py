@@ -432,11 +432,11 @@ class DMLFunction:
             )
         # DML lets a parameter without default follow one with default; Python's rule holds for keyword-only ones alone.
         seen_default = False
-        for i, p in enumerate(parameters):
-            if seen_default and p.default is inspect.Parameter.empty:
+        for i, parameter in enumerate(parameters):
+            if seen_default and parameter.default is inspect.Parameter.empty:
                 parameters[i:] = [q.replace(kind=inspect.Parameter.KEYWORD_ONLY) for q in parameters[i:]]
                 break
-            seen_default = seen_default or p.default is not inspect.Parameter.empty
+            seen_default = seen_default or parameter.default is not inspect.Parameter.empty
         return inspect.Signature(parameters)
 
     def __call__(self, /, *args: Any, **named: Any) -> Any:
