@@ -172,6 +172,7 @@ def test_top_k_accuracy_counts_ties_against_the_network():
     assert alexnet.top_k_accuracy(scores, truth, 1) == pytest.approx(1 / 3)
     assert alexnet.top_k_accuracy(scores, truth, 2) == pytest.approx(2 / 3)
     assert alexnet.top_k_accuracy(scores, truth, 3) == 1
+    assert alexnet.top_k_accuracy(np.full((3, 3), np.nan), truth, 3) == 0
 
 
 @pytest.mark.parametrize("optimizer, rate", [("lars", 0.2), ("momentum", 0.05)])
@@ -185,6 +186,15 @@ def test_lenet_learns_twenty_random_images_by_heart(optimizer, rate):
     )
     assert np.ravel(accuracies)[-1] == 1
     assert np.ravel(losses)[-1] < 0.2
+
+
+def test_a_training_that_diverges_says_so():
+    lenet = pydml.source("nn/networks/lenet.dml")
+    rng = np.random.default_rng(5)
+    X, Y = rng.random((20, 784)), np.eye(10)[np.arange(20) % 10]
+    start = lenet.init(1, 28, 28, 10, 3)
+    with pytest.raises(pydml.DMLError, match="diverged, try a lower rate"):
+        lenet.train(X, Y, X, Y, 1, 28, 28, start, "momentum", 20, 20, 0, 1e200, 0, 1.0, 0.9, 0, 0.02, 7, 0)
 
 
 def test_lenet_refuses_an_unknown_optimizer():
