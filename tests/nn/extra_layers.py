@@ -218,7 +218,7 @@ CONVOLUTIONS = [
                 "backward_filter",
             ),
         ),
-        reference=lambda input, filter, pad, stride, **_: rows(  # noqa: A002 - the DML names
+        reference=lambda input, filter, pad, stride, **_: rows(
             F.conv1d(input.reshape(2, 3, 7), filter.reshape(4, 3, 3), stride=stride, padding=pad)
         ),
     ),
@@ -321,7 +321,7 @@ def rnn(X, W, b, T, D, return_sequences, out0):
 
 def torch_lstm(x: torch.Tensor, W: torch.Tensor, b: torch.Tensor, out0: torch.Tensor, c0: torch.Tensor):
     """PyTorch's LSTM of x (N, T, D) with our weights: its gates are in the order i, f, g, o."""
-    N, T, D = x.shape
+    D = x.shape[2]
     M = W.shape[1] // 4
     order = torch.cat([torch.arange(M), torch.arange(M, 2 * M), torch.arange(3 * M, 4 * M), torch.arange(2 * M, 3 * M)])
     weights = [W[:D, order].T, W[D:, order].T, b[0, order], torch.zeros(4 * M, dtype=torch.float64)]
@@ -357,7 +357,7 @@ def multi_attention(Q, K, V, H, T, D, dropout_p, kept=None):
     return rows((weights @ v).transpose(1, 2))
 
 
-def bert_layer(states, H, T, d, I, kept=(None, None, None), **a):  # noqa: E741 - the DML name
+def bert_layer(states, H, T, d, I, kept=(None, None, None), **a):
     """kept: what survives the dropouts of the attention (B, H, T, T) and of the two outputs (B, T, C)."""
     C, x = H * d, steps(states, T)
     activate = {
