@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pydml.backends.cpu import conv, product, threads
+from pydml.backends.cpu import conv, product, threads, winograd
 from pydml.builtins import conv as meaning
 from pydml.builtins.conv import ConvGeometry
 
@@ -36,11 +36,11 @@ def case(sizes, dtype, seed=SEED):
     return g, *(rng.standard_normal(shape).astype(dtype) for shape in shapes)
 
 
-def assert_close(result, expected, dtype):
+def assert_close(result, expected, dtype, single=5e-5):
     """Relative to the largest value: cells of a sum of products may cancel."""
     assert result.dtype == dtype
     assert result.shape == expected.shape
-    tolerance = 1e-12 if dtype == np.float64 else 1e-5
+    tolerance = 1e-12 if dtype == np.float64 else single
     scale = max(np.abs(expected).max(initial=0), 1e-30)
     assert np.abs(result - expected).max(initial=0) <= tolerance * scale
 
@@ -49,23 +49,64 @@ def double(*matrices):
     return [m.astype(np.float64) for m in matrices]
 
 
-ALGORITHMS = {"panels": product}
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("sizes", SIZES, ids=lambda s: str(ConvGeometry(*s[1:])))
+def test_panels_agree_with_meaning(sizes, dtype):
+    check(product.forward, product.data_gradient, product.filter_gradient, sizes, dtype, 1e-5)
+
+
+WINOGRAD_SIZES = [
+    (1, 1, 4, 4, 1, 3, 3, 1, 1, 1, 1),
+    (3, 2, 9, 8, 5, 3, 3, 1, 1, 1, 1),
+    (2, 40, 13, 13, 33, 3, 3, 1, 1, 0, 2),  # other padding in rows than in columns
+    (5, 17, 30, 7, 19, 3, 3, 1, 1, 1, 1),  # several blocks of tiles
+    (4, 20, 27, 20, 18, 5, 5, 1, 1, 2, 1),
+    (70, 3, 6, 5, 4, 5, 5, 1, 1, 4, 4),  # padding one less than the filter
+    (2, 270, 8, 8, 7, 3, 3, 1, 1, 1, 1),  # more channels than a block of taps
+]
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
-@pytest.mark.parametrize("sizes", SIZES, ids=lambda s: str(ConvGeometry(*s[1:])))
-@pytest.mark.parametrize("algorithm", ALGORITHMS)
-def test_algorithm_agrees_with_meaning(algorithm, sizes, dtype):
-    module = ALGORITHMS[algorithm]
+@pytest.mark.parametrize(
+    ("sizes", "n"),
+    [(s, n) for s in WINOGRAD_SIZES for n in winograd.POINTS[s[5]]],
+    ids=lambda s: str(ConvGeometry(*s[1:])) if isinstance(s, tuple) else f"n={s}",
+)
+def test_winograd_agrees_with_meaning(sizes, n, dtype):
+    # 5e-5: half of what the project promises for float32; sums over few channels do not average the rounding
+    def finite(function):
+        def run(*args):
+            assert function(*args, n)
+
+        return run
+
+    assert winograd.applies(ConvGeometry(*sizes[1:]))
+    check(*map(finite, (winograd.forward, winograd.data_gradient, winograd.filter_gradient)), sizes, dtype, 5e-5)
+
+
+def check(forward, data_gradient, filter_gradient, sizes, dtype, tolerance):
     g, X, W, b, dout = case(sizes, dtype)
     out, dX, dW = np.full_like(dout, np.nan), np.full_like(X, np.nan), np.full_like(W, np.nan)
-    module.forward(X, W, b, g, dtype, out)
-    module.data_gradient(W, dout, g, dtype, dX)
-    module.filter_gradient(X, dout, g, dtype, dW)
+    forward(X, W, b, g, dtype, out)
+    data_gradient(W, dout, g, dtype, dX)
+    filter_gradient(X, dout, g, dtype, dW)
     X, W, b, dout = double(X, W, b, dout)
-    assert_close(out, meaning.convolve(X, W, g) + np.repeat(b[:, 0], g.P * g.Q), dtype)
-    assert_close(dX, meaning.convolve_data_gradient(W, dout, g), dtype)
-    assert_close(dW, meaning.convolve_filter_gradient(X, dout, g), dtype)
+    assert_close(out, meaning.convolve(X, W, g) + np.repeat(b[:, 0], g.P * g.Q), dtype, tolerance)
+    assert_close(dX, meaning.convolve_data_gradient(W, dout, g), dtype, tolerance)
+    assert_close(dW, meaning.convolve_filter_gradient(X, dout, g), dtype, tolerance)
+
+
+@pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan, 1e38])
+@pytest.mark.parametrize("place", ["images", "filter"])
+def test_infinities_and_nan_reach_the_cells_that_see_them(value, place):
+    g, X, W, _, dout = case((4, 16, 20, 20, 16, 3, 3, 1, 1, 1, 1), np.float32)
+    assert conv.choose(g, np.float32, len(X)).method == "winograd"
+    (X if place == "images" else W)[1, 5] = value
+    with np.errstate(invalid="ignore", over="ignore"):
+        expected = meaning.convolve(X, W, g), meaning.convolve_data_gradient(W, dout, g)
+        gradient = meaning.convolve_filter_gradient(X, dout, g)
+    for result, exact in zip(run_all(X, W, dout, g), (*expected, gradient), strict=True):
+        np.testing.assert_allclose(result, exact, rtol=1e-3, atol=2e-3)
 
 
 def run_all(X, W, dout, g):
@@ -120,7 +161,12 @@ def test_mixed_precision_computes_in_double():
 
 
 def test_tiny_work_runs_as_the_meaning_without_numba():
-    assert conv.choose(ConvGeometry(1, 8, 8, 4, 3, 3), np.float64, 10) == "meaning"
+    assert str(conv.choose(ConvGeometry(1, 8, 8, 4, 3, 3), np.float64, 10)) == "meaning"
+
+
+def test_algorithms_print_as_text():
+    assert str(conv.choose(ConvGeometry(256, 13, 13, 384, 3, 3, 1, 1, 1, 1), np.float32, 64)) == "winograd F(5x5, 3x3)"
+    assert str(conv.choose(ConvGeometry(3, 224, 224, 96, 11, 11, 4, 4, 2, 2), np.float32, 64)) == "panels"
 
 
 def test_agrees_with_torch():

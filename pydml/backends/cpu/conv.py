@@ -1,18 +1,24 @@
 """Kernels of convolution and its gradients: which algorithm, and the calls of it.
 
-`choose` is the seam: from the sizes, the precision and the batch to an algorithm.  It prints as text, and so do the benchmarks.
+`choose` is the seam: from the sizes, the precision and the batch to an `Algorithm`, which prints as text.
 
-    meaning     NumPy, as declared in `builtins.conv`.  Tiny work, so that it does not wait for Numba.
-    panels      product with packed panels (`product`).  Any stride, padding and size; 1x1 filters are plain products.
+    meaning              NumPy, as declared in `builtins.conv`.  Tiny work, so that it does not wait for Numba.
+    panels               product with packed panels (`product`).  Any stride, padding and size; 1x1 filters are plain products.
+    winograd F(mxm, rxr) fewer multiplications (`winograd`).  Filters of 3x3 and 5x5 with stride 1.
+
+Winograd's method is not exact for infinities and NaN: they spread over a tile.  Its functions tell when a result is not finite,
+and then the call is computed by panels.  In float32 its error is about ten times that of a plain sum, 1e-5 of the largest result.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
-from pydml.backends.cpu import product
+from pydml.backends.cpu import product, winograd
 from pydml.backends.cpu.memory import float_dtype
 from pydml.builtins import conv
 from pydml.builtins.conv import ConvGeometry, conv_geometry
@@ -22,42 +28,106 @@ from pydml.values import to_dense
 # Multiply-adds of a whole call.  Below, NumPy takes less than some 20 ms, and loading Numba alone takes longer.
 TINY_WORK = 2_000_000
 
+# Costs in nanoseconds on one core, float32 with 256-bit vectors; only their ratios matter, and those hold for other vectors and
+# float64 well enough.  Of a transform: for one tile of one channel or filter, by the number of points; measured within whole
+# convolutions (benchmarks/conv).
+MULTIPLY_ADD = 1 / 42
+INPUT_TRANSFORM = {4: 8.0, 6: 18.0, 7: 40.0, 8: 45.0}
+OUTPUT_TRANSFORM = {4: 6.0, 6: 13.0, 7: 30.0, 8: 28.0}
+FILTER_TRANSFORM = {4: 12.0, 6: 20.0, 7: 25.0, 8: 35.0}
+TILE_START = 12  # multiply-adds that a product tile costs beside its depth
+PACK = 0.12  # of a tap of a pixel
+STORE = 0.4  # of a result
 
-def choose(g: ConvGeometry, dtype: Any, batch: int) -> str:
-    """The algorithm for a convolution (and for its gradients)."""
+
+@dataclass(frozen=True)
+class Algorithm:
+    """method: "meaning", "panels" or "winograd", with tiles of n x n points for r x r filters."""
+
+    method: str
+    n: int = 0
+    r: int = 0
+
+    def __str__(self) -> str:
+        if self.method != "winograd":
+            return self.method
+        m = self.n - self.r + 1
+        return f"winograd F({m}x{m}, {self.r}x{self.r})"
+
+
+MEANING, PANELS = Algorithm("meaning"), Algorithm("panels")
+
+
+@lru_cache(maxsize=512)
+def choose(g: ConvGeometry, dtype: Any, batch: int, part: str = "output") -> Algorithm:
+    """The algorithm that takes least time for a part of a convolution: its "output", or the gradient of "data" or "filter"."""
     if batch * g.multiply_adds <= TINY_WORK:
-        return "meaning"
-    return "panels"
+        return MEANING
+    if not winograd.applies(g):
+        return PANELS
+    choices = [Algorithm("winograd", n, g.Hf) for n in winograd.POINTS[g.Hf]]
+    return min([PANELS, *choices], key=lambda a: _cost(a, g, batch, part))
+
+
+def _cost(a: Algorithm, g: ConvGeometry, batch: int, part: str) -> float:
+    """Nanoseconds, roughly."""
+    F, C = (g.C, g.F) if part == "data" else (g.F, g.C)
+    P, Q = (g.H, g.W) if part == "data" else (g.P, g.Q)
+    rows = -(-F // 6) * 6  # of whole product tiles
+    if a.method == "panels":
+        depth, pixels = C * g.Hf * g.Wf, batch * P * Q
+        if part == "filter":
+            return pixels * (rows * (-(-depth // 16) * 16) * MULTIPLY_ADD + depth * 2 * PACK + F * STORE)
+        return pixels * (rows * (depth + TILE_START) * MULTIPLY_ADD + depth * PACK + F * STORE)
+    n, m = a.n, a.n - a.r + 1
+    tiles = batch * -(-P // m) * -(-Q // m)
+    filters = F * C * FILTER_TRANSFORM[n]
+    if part == "filter":
+        depth = -(-C // 16) * 16
+        return (
+            tiles * (n * n * rows * depth * MULTIPLY_ADD + depth * INPUT_TRANSFORM[n] + F * INPUT_TRANSFORM[n])
+            + filters
+        )
+    return filters + tiles * (
+        n * n * rows * (C + TILE_START) * MULTIPLY_ADD + C * INPUT_TRANSFORM[n] + F * OUTPUT_TRANSFORM[n]
+    )
 
 
 def forward(X: np.ndarray, W: np.ndarray, g: ConvGeometry, bias: np.ndarray | None = None) -> np.ndarray:
     """Images (N, C*H*W), filters (F, C*Hf*Wf), bias (F, 1) or None -> (N, F*P*Q)."""
     dtype = float_dtype(X, W)
-    if choose(g, dtype, len(X)) == "meaning":
+    algorithm = choose(g, dtype, len(X))
+    if algorithm is MEANING:
         out = conv.convolve(X, W, g)
         return out if bias is None else out + np.repeat(bias[:, 0], g.P * g.Q)
     out = np.empty((len(X), g.output_cols), dtype)
-    product.forward(X, W, bias, g, dtype, out)
+    if algorithm is PANELS or not winograd.forward(X, W, bias, g, dtype, out, algorithm.n):
+        product.forward(X, W, bias, g, dtype, out)
     return out
 
 
 def data_gradient(W: np.ndarray, dout: np.ndarray, g: ConvGeometry) -> np.ndarray:
     """Filters (F, C*Hf*Wf), gradient of the output (N, F*P*Q) -> gradient of the images (N, C*H*W)."""
     dtype = float_dtype(W, dout)
-    if choose(g, dtype, len(dout)) == "meaning":
+    algorithm = choose(g, dtype, len(dout), "data")
+    # The kernels surround dout with zeros, and 0 * NaN would reach cells at the border that a weight does not.
+    if algorithm is MEANING or not np.isfinite(W.sum()):
         return conv.convolve_data_gradient(W, dout, g)
     dX = np.empty((len(dout), g.image_cols), dtype)
-    product.data_gradient(W, dout, g, dtype, dX)
+    if algorithm is PANELS or not winograd.data_gradient(W, dout, g, dtype, dX, algorithm.n):
+        product.data_gradient(W, dout, g, dtype, dX)
     return dX
 
 
 def filter_gradient(X: np.ndarray, dout: np.ndarray, g: ConvGeometry) -> np.ndarray:
     """Images (N, C*H*W), gradient of the output (N, F*P*Q) -> gradient of the filters (F, C*Hf*Wf)."""
     dtype = float_dtype(X, dout)
-    if choose(g, dtype, len(X)) == "meaning":
+    algorithm = choose(g, dtype, len(X), "filter")
+    if algorithm is MEANING:
         return conv.convolve_filter_gradient(X, dout, g)
     dW = np.empty((g.F, g.filter_cols), dtype)
-    product.filter_gradient(X, dout, g, dtype, dW)
+    if algorithm is PANELS or not winograd.filter_gradient(X, dout, g, dtype, dW, algorithm.n):
+        product.filter_gradient(X, dout, g, dtype, dW)
     return dW
 
 

@@ -132,7 +132,7 @@ def forward(
     bands = -(-g.P // band)
     layout = _layout(g, band)
     in_place = (g.sh, g.sw, g.ph, g.pw) == (1, 1, 0, 0)
-    split = convolution.split_images(dtype)
+    split = convolution.split_images(dtype, sizes.lanes)
     multiply = convolution.multiply_panels(dtype, sizes.lanes, sizes.height)
 
     def run(start: int, stop: int) -> None:
@@ -226,7 +226,7 @@ def data_gradient(W: np.ndarray, dout: np.ndarray, g: ConvGeometry, dtype: Any, 
     for s, r, A in zip(sizes, residues, filters_of, strict=True):
         pack(filters, g.Hf * g.Wf, g.C, r.weights, len(r.taps), s.block, A)
     no_shift = np.zeros(g.C, dtype)
-    split = convolution.split_images(dtype)
+    split = convolution.split_images(dtype, lanes)
     multiply = convolution.multiply_panels(dtype, lanes, height)
 
     def run(start: int, stop: int) -> None:
@@ -259,8 +259,8 @@ def data_gradient(W: np.ndarray, dout: np.ndarray, g: ConvGeometry, dtype: Any, 
 def filter_gradient(X: np.ndarray, dout: np.ndarray, g: ConvGeometry, dtype: Any, dW: np.ndarray) -> None:
     """dW = gradient of the filters (F, C*Hf*Wf), contiguous, from images (N, C*H*W) and output gradient (N, F*P*Q).
 
-    Groups of images are laid out in parallel, then each tile sums one panel of taps over the pixels of the group.  Few taps
-    make few panels: then the group is divided too, and its partial sums are added in a fixed order.
+    For a group of images, first images and gradients are laid out, then each tile sums one panel of taps over the pixels of
+    the group.  Few taps make few panels: then the group is divided too, and the partial sums are added in a fixed order.
     """
     from pydml.backends.cpu.compiled import convolution
 
@@ -270,70 +270,70 @@ def filter_gradient(X: np.ndarray, dout: np.ndarray, g: ConvGeometry, dtype: Any
     lanes, height = vector_shape(dtype)
     width = 2 * lanes
     pixels, depth = g.P * g.Q, g.filter_cols
-    padded = -(-g.F // height) * height
+    row_panels = -(-g.F // height)
     panels = -(-depth // width)
     layout = _layout(g, g.P)
-    itemsize = np.dtype(dtype).itemsize
     in_place = (g.sh, g.sw, g.ph, g.pw) == (1, 1, 0, 0)
-    # Short rows of dout are gathered image after image, so that sums run over more than a few pixels.
-    gathered = pixels < 64
-    group = max(1, min(N, GROUP_BYTES // (itemsize * (layout.size + (g.output_cols if gathered else 0)))))
+    itemsize = np.dtype(dtype).itemsize
+    group = max(1, min(N, GROUP_BYTES // (itemsize * (layout.size + row_panels * height * pixels))))
     parts = min(-(-FEWEST_TILES // panels), group)
     part = -(-group // parts)  # images
     parts = -(-group // part)
-    block = min(PANEL_BYTES // (width * itemsize), pixels * (part if gathered else 1))
-    taps = layout.taps
-    taps = np.concatenate([taps, np.full(-len(taps) % width, taps[-1])])
-    space = buffer("layout of a group", group * layout.size + width, dtype)
-    rows_of_gradient = buffer("gathered gradient", group * g.output_cols, dtype) if gathered else gradients
-    part_size = panels * padded * width
+
+    # A segment is an image; where images are small it is all of a part, so that sums run over more than a few pixels.
+    together = part if pixels < 64 else 1
+    a_panel = together * pixels * height + lanes
+    a_segment = row_panels * a_panel
+    longest = PANEL_BYTES // (width * itemsize)
+    span = together * pixels
+    block = -(-span // -(-span // longest))
+    taps = np.concatenate([layout.taps, np.full(-depth % width, layout.taps[-1])])
+    space = buffer("layout of a group", group * layout.size + 2 * width, dtype)
+    rows_of_gradient = buffer("gradient of a group", -(-part // together) * parts * a_segment, dtype)
+    part_size = panels * row_panels * height * width
     sums = buffer("filter gradient", parts * part_size, dtype)
     sums[: parts * part_size] = 0
-    split = convolution.split_images(dtype)
+    split = convolution.split_images(dtype, lanes)
+    interleave = convolution.interleave_gradients(dtype, lanes, height)
     sum_over_pixels = convolution.sum_over_pixels(dtype, lanes, height)
     work = g.multiply_adds / MULTIPLY_ADDS_PER_NS
-    del in_place
 
     for n in range(0, N, group):
         count = min(group, N - n)
         used = -(-count // part)
+        # Blocks are read in whole vectors, which would run over the end of the last image.
+        direct = in_place and n + count < N
 
-        def lay_out(start: int, stop: int, n: int = n) -> None:
-            split(
-                images, (n + start) * pitch, pitch, stop - start, g.C, g.H, g.W, g.sh, g.sw, g.ph, g.pw,
-                0, *layout.residues, layout.rows, layout.columns, space[start * layout.size :], layout.size,
+        def lay_out(start: int, stop: int, n: int = n, count: int = count, direct: bool = direct) -> None:
+            first = start * together
+            size = min(stop * together, count) - first
+            if not direct:
+                split(
+                    images, (n + first) * pitch, pitch, size, g.C, g.H, g.W, g.sh, g.sw, g.ph, g.pw,
+                    0, *layout.residues, layout.rows, layout.columns, space[first * layout.size :], layout.size,
+                )  # fmt: skip
+            interleave(
+                gradients, (n + first) * gradient_pitch, gradient_pitch, size, together, g.F, pixels,
+                rows_of_gradient, start * a_segment, a_segment, a_panel,
             )  # fmt: skip
 
-        def gather(start: int, stop: int, n: int = n, count: int = count) -> None:
-            for index in range(start, stop):
-                first, last = index * part, min(index * part + part, count)
-                source = np.lib.stride_tricks.as_strided(
-                    gradients[(n + first) * gradient_pitch :],
-                    (g.F, last - first, pixels),
-                    (pixels * itemsize, gradient_pitch * itemsize, itemsize),
-                )
-                target = rows_of_gradient[first * g.output_cols : last * g.output_cols]
-                target.reshape(g.F, last - first, pixels)[...] = source
-
-        def run(start: int, stop: int, n: int = n, count: int = count) -> None:
+        def run(start: int, stop: int, n: int = n, count: int = count, direct: bool = direct) -> None:
             B = buffer("panel", (block + lanes) * width, dtype)
             for tile in range(start, stop):
                 index, panel = divmod(tile, panels)
                 first = index * part
                 size = min(part, count - first)
-                if gathered:
-                    d0, d_pitch, segments, span = first * g.output_cols, 0, 1, size * pixels
+                if direct:
+                    source, s0, s_pitch, s_row = images, (n + first) * pitch, pitch, g.W
                 else:
-                    d0, d_pitch, segments, span = (n + first) * gradient_pitch, gradient_pitch, size, pixels
+                    source, s0, s_pitch, s_row = space, first * layout.size, layout.size, layout.columns
                 sum_over_pixels(
-                    space, first * layout.size, layout.size, layout.columns, g.P, g.Q,
-                    rows_of_gradient, d0, d_pitch, segments, span, g.F, taps, panel, panel + 1, block, B,
+                    source, s0, s_pitch, s_row, g.P, g.Q, rows_of_gradient, first // together * a_segment, a_segment, a_panel,
+                    -(-size // together), min(together, size) * pixels, g.F, taps, panel, panel + 1, block, B,
                     sums[index * part_size :],
                 )  # fmt: skip
 
-        parallel_for(lay_out, count, count * layout.size * 0.5)
-        if gathered:
-            parallel_for(gather, used, count * g.output_cols * 0.5)
+        parallel_for(lay_out, -(-count // together), count * (layout.size + g.output_cols) * 0.5)
         parallel_for(run, used * panels, count * work)
 
     target = dW.reshape(-1)

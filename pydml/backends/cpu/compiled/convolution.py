@@ -18,14 +18,24 @@ from __future__ import annotations
 
 from numba import types
 
-from pydml.backends.cpu.compiled.simd import copy_vectors, indexes, product_tile, readonly, transpose_block, vector
+from pydml.backends.cpu.compiled.simd import (
+    add_row,
+    copy_strided,
+    copy_vectors,
+    indexes,
+    interleave_block,
+    product_tile,
+    readonly,
+    transpose_block,
+    vector,
+)
 from pydml.backends.cpu.jit import compiled
 
 _int = types.intp
 
 
 @compiled
-def split_images(dtype):
+def split_images(dtype, lanes):
     """Lay out images padded and split by the stride.
 
     Row y, column x of channel c, residues (fy, fx) of an image is cell (y0 + y)*sh + fy - ph, x*sw + fx - pw of that channel, 0
@@ -36,31 +46,22 @@ def split_images(dtype):
         plane = rows * columns
         for n in range(images):
             for c in range(C):
+                begin = n * s_pitch + c * ry * rx * plane
+                for i in range(begin, begin + ry * rx * plane):
+                    S[i] = 0
                 source = x0 + n * x_pitch + c * H * W
-                for y in range(rows):
+                for fx in range(rx):
+                    shift = fx - pw
+                    first = min(max((sw - 1 - shift) // sw, 0), columns)
+                    length = min((W - 1 - shift) // sw + 1, columns) - first
                     for fy in range(ry):
-                        h = (y0 + y) * sh + fy - ph
-                        target = n * s_pitch + (c * ry + fy) * rx * plane + y * columns
-                        for fx in range(rx):
-                            to = target + fx * plane
+                        for y in range(rows):
+                            h = (y0 + y) * sh + fy - ph
                             if h < 0 or h >= H:
-                                for x in range(columns):
-                                    S[to + x] = 0
                                 continue
-                            shift = fx - pw
-                            first = min(max((sw - 1 - shift) // sw, 0), columns)
-                            last = max(min((W - 1 - shift) // sw + 1, columns), first)
-                            row = source + h * W + shift
-                            for x in range(first):
-                                S[to + x] = 0
-                            if sw == 1:
-                                for x in range(first, last):
-                                    S[to + x] = X[row + x]
-                            else:
-                                for x in range(first, last):
-                                    S[to + x] = X[row + x * sw]
-                            for x in range(last, columns):
-                                S[to + x] = 0
+                            to = begin + (fy * rx + fx) * plane + y * columns + first
+                            row = source + h * W + shift + first * sw
+                            copy_strided(lanes, X, row, sw, S, to, length)
 
     ints = [_int] * 14
     return types.void(readonly(dtype), _int, _int, *ints[:13], vector(dtype), _int), run
@@ -114,6 +115,9 @@ def multiply_panels(dtype, lanes, height):
 
             # Where the pixels of a panel are: (place in the panel, source) for each run of neighbouring cells, and
             # (place, target) for each run of neighbouring results.
+            n = first // (P * Q)
+            p = (first - n * P * Q) // Q
+            q = first - (n * P + p) * Q
             for j in range(panels):
                 sources = j * stride
                 targets = sources + 2 * width + 1
@@ -123,18 +127,22 @@ def multiply_panels(dtype, lanes, height):
                 joins = 0
                 t = start
                 while t < end:
-                    n = t // (P * Q)
-                    r = t - n * P * Q
-                    p = r // Q
-                    q = r - p * Q
                     places[sources + 1 + 2 * count] = t - start
                     places[sources + 2 + 2 * count] = s0 + n * s_pitch + p * s_row + q
                     count += 1
-                    if not joined or t == start or r == 0:
+                    if not joined or t == start or (p == 0 and q == 0):
                         places[targets + 1 + 2 * joins] = t - start
                         places[targets + 2 + 2 * joins] = o0 + n * o_pitch + p * o_row + q * o_column
                         joins += 1
-                    t += Q - q
+                    length = min(Q - q, end - t)
+                    t += length
+                    q += length
+                    if q == Q:
+                        q = 0
+                        p += 1
+                        if p == P:
+                            p = 0
+                            n += 1
                 places[sources] = count
                 places[targets] = joins
 
@@ -147,8 +155,15 @@ def multiply_panels(dtype, lanes, height):
                         source = places[sources + 2]
                         for k in range(size):
                             copy_vectors(2, lanes, S, source + taps[k0 + k], B, k * width)
-                    else:
+                    elif count == 2:
                         # Whole vectors here too: what a run writes beyond its end, the next run or tap overwrites.
+                        source = places[sources + 2]
+                        second = places[sources + 4]
+                        at = places[sources + 3]
+                        for k in range(size):
+                            copy_vectors(2, lanes, S, source + taps[k0 + k], B, k * width)
+                            copy_vectors(2, lanes, S, second + taps[k0 + k], B, k * width + at)
+                    else:
                         for k in range(size):
                             tap = taps[k0 + k]
                             for r in range(count):
@@ -178,12 +193,8 @@ def multiply_panels(dtype, lanes, height):
                         if o_column != 1:
                             for x in range(end - begin):
                                 out[target + x * o_column] = T[source + begin + x] + b
-                        elif end - begin == width:
-                            for x in range(width):
-                                out[target + x] = T[source + x] + b
                         else:
-                            for x in range(end - begin):
-                                out[target + x] = T[source + begin + x] + b
+                            add_row(lanes, T, source + begin, b, out, target, end - begin)
 
     values = vector(dtype)
     return types.void(
@@ -193,48 +204,84 @@ def multiply_panels(dtype, lanes, height):
 
 
 @compiled
+def interleave_gradients(dtype, lanes, height):
+    """Rows of the output gradient as panels of `height` rows.
+
+    Pixel t of row panel*height + i, in image k of segment g, goes to A[a0 + g*a_segment + panel*a_panel + (k*pixels + t)*height + i];
+    a segment has `together` images.  The gradient of an image is rows of `pixels` cells; images follow from D[d0] at d_pitch.
+    """
+
+    def run(D, d0, d_pitch, images, together, rows, pixels, A, a0, a_segment, a_panel):
+        for n in range(images):
+            for panel in range((rows + height - 1) // height):
+                valid = min(height, rows - panel * height)
+                source = d0 + n * d_pitch + panel * height * pixels
+                target = a0 + n // together * a_segment + panel * a_panel + n % together * pixels * height
+                if pixels >= lanes:
+                    for t in range(0, pixels - lanes, lanes):
+                        interleave_block(height, lanes, D, source + t, pixels, valid, A, target + t * height)
+                    # The last block ends with the row, so that nothing behind it is read.
+                    t = pixels - lanes
+                    interleave_block(height, lanes, D, source + t, pixels, valid, A, target + t * height)
+                else:
+                    for t in range(pixels):
+                        for i in range(height):
+                            A[target + t * height + i] = D[source + min(i, valid - 1) * pixels + t]
+
+    values = vector(dtype)
+    return types.void(readonly(dtype), *[_int] * 6, values, _int, _int, _int), run
+
+
+@compiled
 def sum_over_pixels(dtype, lanes, height):
     """Sums over pixels of output gradient times image cells, for the panels [first, last) of taps.
 
-    A segment is `span` pixels: those of one image, or of a group whose gradients were gathered.  Pixel t of segment g is pixel
-    (p, q) of an image and sees S[s0 + n*s_pitch + p*s_row + q + taps[k]], n counting through all segments; its gradient for row
-    f is D[d0 + g*d_pitch + f*span + t].  Up to two vectors beyond the last pixel's cells must be readable in S.
+    A segment is `span` pixels, of one image or of several.  Pixel (p, q) of image n sees S[s0 + n*s_pitch + p*s_row + q + taps[k]], n
+    counting through all segments; the gradients of segment g begin at A[a0 + g*a_segment] (see `interleave_gradients`).  Up to
+    two vectors beyond the last pixel's cells must be readable in S.
 
     The sums are added to T[((panel*row_panels + i)*height + f)*width + k].  block: pixels taken at once.  B: room for
     (block + lanes) rows of a panel.  taps: filled up to whole panels.
     """
     width = 2 * lanes
 
-    def run(S, s0, s_pitch, s_row, P, Q, D, d0, d_pitch, segments, span, rows, taps, first, last, block, B, T):
+    def run(
+        S, s0, s_pitch, s_row, P, Q, A, a0, a_segment, a_panel, segments, span, rows, taps, first, last, block, B, T
+    ):
         row_panels = (rows + height - 1) // height
         for panel in range(first, last):
+            n = 0
+            p = 0
+            q = 0
             for g in range(segments):
                 for t0 in range(0, span, block):
                     size = min(block, span - t0)
-                    t = t0
-                    while t < t0 + size:
-                        pixel = g * span + t
-                        n = pixel // (P * Q)
-                        r = pixel - n * P * Q
-                        p = r // Q
-                        q = r - p * Q
+                    t = 0
+                    while t < size:
                         source = s0 + n * s_pitch + p * s_row + q
-                        length = min(Q - q, t0 + size - t)
+                        length = min(Q - q, size - t)
                         # Whole blocks: rows written beyond the run are overwritten by the next run, or not used.
                         for x in range(0, length, lanes):
-                            at = (t - t0 + x) * width
+                            at = (t + x) * width
                             transpose_block(lanes, S, source + x, taps, panel * width, B, at, width)
                             transpose_block(lanes, S, source + x, taps, panel * width + lanes, B, at + lanes, width)
                         t += length
+                        q += length
+                        if q == Q:
+                            q = 0
+                            p += 1
+                            if p == P:
+                                p = 0
+                                n += 1
                     for i in range(row_panels):
                         product_tile(
-                            height, lanes, D, d0 + g * d_pitch + i * height * span + t0, span, 1, min(height, rows - i * height),
-                            B, 0, size, T, (panel * row_panels + i) * height * width, width, True,
+                            height, lanes, A, a0 + g * a_segment + i * a_panel + t0 * height, 1, height, height, B, 0, size,
+                            T, (panel * row_panels + i) * height * width, width, True,
                         )  # fmt: skip
 
     values = vector(dtype)
     return types.void(
-        readonly(dtype), *[_int] * 5, readonly(dtype), *[_int] * 5, indexes, _int, _int, _int, values, values
+        readonly(dtype), *[_int] * 5, values, *[_int] * 6, indexes, _int, _int, _int, values, values
     ), run  # fmt: skip
 
 

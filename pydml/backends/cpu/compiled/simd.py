@@ -223,6 +223,102 @@ def copy_vectors(typingctx, count, lanes, source, s, target, t):
     return types.void(count, lanes, source, types.intp, target, types.intp), generate
 
 
+def _row_loop(context, builder, element, width, length, emit):
+    """Code that covers a row of `length` cells: emit(emitter, place) does a vector of cells from a place on.
+
+    The last vector ends with the row and may overlap the one before.  Rows shorter than a vector take narrower ones.  Written
+    as a plain loop, a row of a dozen cells costs a call of memcpy or the prologue of a vectorised loop; that was half of the time
+    of Winograd's transforms.
+    """
+    e = _Emitter(context, builder, element, width)
+    if width == 1:
+        with builder.if_then(builder.icmp_signed(">", length, e.int(0))):
+            emit(e, e.int(0))
+        return
+    with builder.if_else(builder.icmp_signed(">=", length, e.int(width))) as (long, short):
+        with long:
+            last = builder.sub(length, e.int(width))
+            with cgutils.for_range_slice(builder, e.int(0), last, e.int(width)) as (place, _):
+                emit(e, place)
+            emit(e, last)
+        with short:
+            _row_loop(context, builder, element, width // 2, length, emit)
+
+
+@intrinsic(prefer_literal=True)
+def copy_row(typingctx, lanes, source, s, target, t, length):
+    """target[t + i] = source[s + i] for i < length; the rows must not overlap.  lanes is a constant."""
+
+    def generate(context, builder, signature, args):
+        _, source_, s_, target_, t_, length_ = args
+
+        def emit(e, place):
+            value = e.load(e.at(e.data(source, source_), builder.add(s_, place)))
+            e.store(value, e.at(e.data(target, target_), builder.add(t_, place)))
+
+        _row_loop(context, builder, target.dtype, _literal(lanes), length_, emit)
+        return context.get_dummy_value()
+
+    return types.void(lanes, source, types.intp, target, types.intp, types.intp), generate
+
+
+@intrinsic(prefer_literal=True)
+def copy_strided(typingctx, lanes, source, s, step, target, t, length):
+    """target[t + i] = source[s + i*step] for i < length.  lanes is a constant, and even."""
+    width = _literal(lanes)
+
+    def generate(context, builder, signature, args):
+        _, source_, s_, step_, target_, t_, length_ = args
+
+        def every(e, place):
+            value = e.load(e.at(e.data(source, source_), builder.add(s_, place)))
+            e.store(value, e.at(e.data(target, target_), builder.add(t_, place)))
+
+        def every_second(e, place):
+            from_ = e.at(e.data(source, source_), builder.add(s_, builder.mul(place, e.int(2))))
+            # The second vector begins one cell early, so that nothing behind the last cell is read.
+            mask = [*range(0, e.lanes, 2), *range(e.lanes + 1, 2 * e.lanes, 2)]
+            value = e.shuffle(e.load(from_), e.load(from_, e.lanes - 1), mask) if e.lanes > 1 else e.load(from_)
+            e.store(value, e.at(e.data(target, target_), builder.add(t_, place)))
+
+        # In plain Python each index would be checked for being negative, and nothing vectorised.
+        with builder.if_else(builder.icmp_signed("==", step_, ir.Constant(_I64, 1))) as (dense, strided):
+            with dense:
+                _row_loop(context, builder, target.dtype, width, length_, every)
+            with strided:
+                with builder.if_else(builder.icmp_signed("==", step_, ir.Constant(_I64, 2))) as (two, more):
+                    with two:
+                        _row_loop(context, builder, target.dtype, width, length_, every_second)
+                    with more:
+                        e = _Emitter(context, builder, target.dtype, 1)
+                        from_ = e.at(e.data(source, source_), s_)
+                        to = e.at(e.data(target, target_), t_)
+                        with cgutils.for_range(builder, length_) as loop:
+                            value = builder.load(e.at(from_, builder.mul(loop.index, step_)))
+                            builder.store(value, e.at(to, loop.index))
+        return context.get_dummy_value()
+
+    ints = types.intp
+    return types.void(lanes, source, ints, ints, target, ints, ints), generate
+
+
+@intrinsic(prefer_literal=True)
+def add_row(typingctx, lanes, source, s, number, target, t, length):
+    """target[t + i] = source[s + i] + number for i < length; the rows must not overlap.  lanes is a constant."""
+
+    def generate(context, builder, signature, args):
+        _, source_, s_, number_, target_, t_, length_ = args
+
+        def emit(e, place):
+            value = e.load(e.at(e.data(source, source_), builder.add(s_, place)))
+            e.store(builder.fadd(value, e.broadcast(number_)), e.at(e.data(target, target_), builder.add(t_, place)))
+
+        _row_loop(context, builder, target.dtype, _literal(lanes), length_, emit)
+        return context.get_dummy_value()
+
+    return types.void(lanes, source, types.intp, number, target, types.intp, types.intp), generate
+
+
 @intrinsic(prefer_literal=True)
 def product_tile(
     typingctx, rows, lanes, A, a, a_row, a_column, a_rows, B, b, depth, C, c, c_row, accumulate
@@ -309,6 +405,35 @@ def transpose_block(typingctx, lanes, source, s, offsets, o, target, t, t_row):
 
     ints = types.intp
     return types.void(lanes, source, ints, offsets, ints, target, ints, ints), generate
+
+
+@intrinsic(prefer_literal=True)
+def interleave_block(typingctx, height, lanes, source, s, s_row, rows, target, t):
+    """target[t + q*height + i] = source[s + i*s_row + q] for i < height and q < lanes; both are constants.
+
+    Rows from `rows` on are not read: the last one stands for them.  Up to `lanes` cells behind the block are overwritten.
+    """
+    count, width = _literal(height), _literal(lanes)
+
+    def generate(context, builder, signature, args):
+        _, _, source_, s_, s_row_, rows_, target_, t_ = args
+        e = _Emitter(context, builder, target.dtype, width)
+        from_ = e.at(e.data(source, source_), s_)
+        vectors = []
+        for i in range(count):
+            within = builder.icmp_signed("<", e.int(i), rows_)
+            row = builder.select(within, e.int(i), builder.sub(rows_, e.int(1)))
+            vectors.append(e.load(e.at(from_, builder.mul(row, s_row_))))
+        vectors += [e.undefined] * (-count % width)
+        blocks = [e.transpose(vectors[i : i + width]) for i in range(0, count, width)]
+        to = e.at(e.data(target, target_), t_)
+        for q in range(width):  # in this order the cells behind a column are overwritten by the next one
+            for i, block in enumerate(blocks):
+                e.store(block[q], to, q * count + i * width)
+        return context.get_dummy_value()
+
+    ints = types.intp
+    return types.void(height, lanes, source, ints, ints, ints, target, ints), generate
 
 
 @intrinsic(prefer_literal=True)

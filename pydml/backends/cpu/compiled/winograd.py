@@ -1,0 +1,260 @@
+"""Winograd convolution: transforms of tiles, one product for each of the n*n points, transforms back.
+
+Tiles of n x n input cells at distances of m = n - r + 1 give m x m results of a filter of r x r taps.  A strip is a row of
+tiles of one image; strips are counted through the batch, `strips_per_image` to an image, `tiles_per_strip` tiles to a strip.
+Tiles are transformed a vector at a time, with one tile (or one channel) to a lane.  Panels for the product are two vectors
+wide, as in `convolution`.
+
+All arrays are one-dimensional; offsets and pitches are in elements.  `lanes` and `height` are constants: the elements of a
+vector and the rows of a product tile.
+"""
+
+from __future__ import annotations
+
+from numba import types
+
+from pydml.backends.cpu.compiled.simd import (
+    add_row,
+    copy_row,
+    indexes,
+    interleave_block,
+    product_tile,
+    readonly,
+    vector,
+    winograd_forward,
+    winograd_inverse,
+)
+from pydml.backends.cpu.jit import compiled
+
+_int = types.intp
+
+
+@compiled
+def transform_filters(dtype, lanes, n, r):
+    """Points of the filters in rows [first, last): R[point*r_point + (row - first)*r_row + k] for k < depth.
+
+    The r x r taps of (row, k) are W[row*w_row + k*w_depth ...], in reverse order if `rotated`.  r_row is at least depth rounded
+    up to whole vectors.  S: room for depth filters and a vector.
+    """
+    size = r * r
+
+    def run(W, w_row, w_depth, rotated, first, last, depth, R, r_point, r_row, S, offsets):
+        for row in range(first, last):
+            for k in range(depth):
+                if rotated:
+                    for e in range(size):
+                        S[k * size + e] = W[row * w_row + k * w_depth + size - 1 - e]
+                else:
+                    copy_row(lanes, W, row * w_row + k * w_depth, S, k * size, size)
+            for k in range(0, depth, lanes):
+                for lane in range(lanes):
+                    offsets[lane] = min(k + lane, depth - 1) * size
+                winograd_forward(n, r, lanes, S, 0, offsets, 0, r, R, (row - first) * r_row + k, r_point)
+
+    values = vector(dtype)
+    return types.void(
+        readonly(dtype), _int, _int, types.boolean, _int, _int, _int, values, _int, _int, values, indexes
+    ), run  # fmt: skip
+
+
+@compiled
+def interleave_rows(dtype, lanes, height):
+    """A panel of rows for the product: V[v0 + point*v_point + k*height + i] = R[point*r_point + i*r_row + k] for k < depth.
+
+    Of the `height` rows, those from `rows` on are of no use.  R and V have room for whole vectors of k, and V for one vector
+    more behind the panel.  Without this the product would read six rows at once, and ran at 75 to 80 instead of 95 GFLOP/s.
+    """
+
+    def run(R, r_point, r_row, rows, depth, points, V, v0, v_point):
+        for point in range(points):
+            for k in range(0, depth, lanes):
+                interleave_block(
+                    height, lanes, R, point * r_point + k, r_row, rows, V, v0 + point * v_point + k * height
+                )
+
+    values = vector(dtype)
+    return types.void(values, *[_int] * 5, values, _int, _int), run
+
+
+@compiled
+def transform_tiles(dtype, lanes, n, k):
+    """Points of tiles of k x k cells at distances `step`, a tile to a lane, for channels [first, last).
+
+    Tile t of channel c goes to U[(t // width)*u_panel + t % width + (c - first)*u_channel + point*u_point].  The tile at (0, 0) of an image
+    begins at cell (-ph, -pw); cells outside of the image are 0.  S: room for k rows of each strip, (tiles_per_strip - 1)*step + k
+    long, and a vector.  offsets: room for the tiles, rounded up to whole vectors.
+    """
+    width = 2 * lanes
+
+    def run(
+        X, x_pitch, first, last, H, W, ph, pw, strip, strips, strips_per_image, tiles_per_strip, step,
+        U, u_panel, u_channel, u_point, S, offsets,
+    ):  # fmt: skip
+        length = (tiles_per_strip - 1) * step + k
+        left = min(pw, length)
+        right = max(min(W + pw, length), left)
+        tiles = strips * tiles_per_strip
+        for t in range(tiles):
+            offsets[t] = t // tiles_per_strip * k * length + t % tiles_per_strip * step
+        for t in range(tiles, (tiles + lanes - 1) // lanes * lanes):
+            offsets[t] = 0
+        # The border is the same for all channels.
+        for i in range(strips * k * length):
+            S[i] = 0
+        for c in range(first, last):
+            for s in range(strips):
+                image = (strip + s) // strips_per_image
+                top = (strip + s - image * strips_per_image) * step - ph
+                for y in range(max(-top, 0), min(H - top, k)):
+                    row = image * x_pitch + (c * H + top + y) * W - pw
+                    copy_row(lanes, X, row + left, S, (s * k + y) * length + left, right - left)
+            for t in range(0, tiles, lanes):
+                at = t // width * u_panel + t % width + (c - first) * u_channel
+                winograd_forward(n, k, lanes, S, 0, offsets, t, length, U, at, u_point)
+
+    values = vector(dtype)
+    return types.void(readonly(dtype), *[_int] * 12, values, *[_int] * 3, values, indexes), run
+
+
+@compiled
+def transform_channels(dtype, lanes, n):
+    """Points of input tiles, a channel to a lane, for panels [first, last) of channels.
+
+    Tile t of channel c goes to U[(c // width)*u_panel + c % width + t*width + point*u_point].  Otherwise as `transform_tiles`; S has
+    room for n rows of each channel of a panel, and a vector.
+    """
+    width = 2 * lanes
+
+    def run(
+        X, x_pitch, first, last, C, H, W, ph, pw, strip, strips, strips_per_image, tiles_per_strip, step,
+        U, u_panel, u_point, S, offsets,
+    ):  # fmt: skip
+        length = (tiles_per_strip - 1) * step + n
+        left = min(pw, length)
+        right = max(min(W + pw, length), left)
+        for panel in range(first, last):
+            channels = min(width, C - panel * width)
+            for lane in range(width):
+                offsets[lane] = min(lane, channels - 1) * n * length
+            for s in range(strips):
+                image = (strip + s) // strips_per_image
+                row_of_tiles = strip + s - image * strips_per_image
+                top = row_of_tiles * step - ph
+                above, below = max(-top, 0), min(H - top, n)
+                if s == 0 or above > 0 or below < n:  # else all rows are overwritten, and the columns beside are 0
+                    for i in range(channels * n * length):
+                        S[i] = 0
+                for channel in range(channels):
+                    plane = image * x_pitch + (panel * width + channel) * H * W
+                    for y in range(above, below):
+                        row = plane + (top + y) * W - pw
+                        copy_row(lanes, X, row + left, S, (channel * n + y) * length + left, right - left)
+                for tile in range(tiles_per_strip):
+                    at = panel * u_panel + (s * tiles_per_strip + tile) * width
+                    for half in range(0, width, lanes):
+                        winograd_forward(n, n, lanes, S, tile * step, offsets, half, length, U, at + half, u_point)
+
+    values = vector(dtype)
+    return types.void(readonly(dtype), *[_int] * 13, values, *[_int] * 2, values, indexes), run
+
+
+@compiled
+def multiply_points(dtype, lanes, height):
+    """Products for the points [first, last): M[panel*m_panel + row*m_row + point*width + lane] (+)= V * U.
+
+    Row panel i of V begins at V[point*v_point + i*v_panel]; panel j of U is U[j*u_panel + point*u_point + k*width + lane].  M has
+    room for rows rounded up to whole product tiles.  block: taps at once.  tiles_at_once: panels of V that stay in the
+    second-level cache while all panels of U pass.
+    """
+    width = 2 * lanes
+
+    def run(
+        V, v_point, v_panel, rows, U, u_panel, u_point, panels, depth, block, tiles_at_once, first, last,
+        M, m_panel, m_row, accumulate,
+    ):  # fmt: skip
+        row_panels = (rows + height - 1) // height
+        for point in range(first, last):
+            for i0 in range(0, row_panels, tiles_at_once):
+                for k0 in range(0, depth, block):
+                    size = min(block, depth - k0)
+                    for j in range(panels):
+                        for i in range(i0, min(i0 + tiles_at_once, row_panels)):
+                            product_tile(
+                                height, lanes, V, point * v_point + i * v_panel + k0 * height, 1, height, height,
+                                U, j * u_panel + point * u_point + k0 * width, size,
+                                M, j * m_panel + i * height * m_row + point * width, m_row, accumulate or k0 > 0,
+                            )  # fmt: skip
+
+    values = vector(dtype)
+    return types.void(
+        values, _int, _int, _int, values, *[_int] * 8, values, _int, _int, types.boolean
+    ), run  # fmt: skip
+
+
+@compiled
+def gather_results(dtype, lanes, n, m):
+    """Results of the tiles from their products M (see `multiply_points`), plus bias, for rows [first, last).
+
+    Z: room for m rows of each strip, tiles_per_strip*m cells and a vector long (twice a vector where m is longer), and one such
+    tile more.  offsets: room for the tiles, rounded up to whole vectors.  finite[0] becomes NaN if a result is not finite.
+    """
+    width = 2 * lanes
+    slack = (m + lanes - 1) // lanes * lanes
+
+    def run(
+        M, m_panel, m_row, first, last, strip, strips, strips_per_image, tiles_per_strip, bias,
+        out, o_pitch, P, Q, Z, offsets, finite,
+    ):  # fmt: skip
+        length = tiles_per_strip * m + slack
+        tiles = strips * tiles_per_strip
+        for t in range(tiles):
+            offsets[t] = t // tiles_per_strip * m * length + t % tiles_per_strip * m
+        for t in range(tiles, (tiles + lanes - 1) // lanes * lanes):
+            offsets[t] = strips * m * length
+        for f in range(first, last):
+            b = bias[f]
+            for t in range(0, tiles, lanes):
+                source = t // width * m_panel + t % width + f * m_row
+                winograd_inverse(n, m, lanes, M, source, width, Z, offsets, t, length, finite, 0)
+            for s in range(strips):
+                image = (strip + s) // strips_per_image
+                top = (strip + s - image * strips_per_image) * m
+                for y in range(min(m, P - top)):
+                    source = (s * m + y) * length
+                    target = image * o_pitch + (f * P + top + y) * Q
+                    add_row(lanes, Z, source, b, out, target, Q)
+        for lane in range(1, lanes):
+            finite[0] += finite[lane]
+
+    values = vector(dtype)
+    return types.void(
+        values, *[_int] * 8, readonly(dtype), values, *[_int] * 3, values, indexes, values
+    ), run  # fmt: skip
+
+
+@compiled
+def gather_filter_gradient(dtype, lanes, n, r):
+    """Gradient of the filters from its points M (see `multiply_points`; a panel holds channels), for rows [first, last).
+
+    Z: room for r rows of r cells, each rounded up to whole vectors, for each lane.  finite as in `gather_results`.
+    """
+    width = 2 * lanes
+    length = (r + lanes - 1) // lanes * lanes
+
+    def run(M, m_panel, m_row, first, last, C, dW, Z, offsets, finite):
+        for lane in range(lanes):
+            offsets[lane] = lane * r * length
+        for f in range(first, last):
+            for c0 in range(0, C, lanes):
+                source = c0 // width * m_panel + c0 % width + f * m_row
+                winograd_inverse(n, r, lanes, M, source, width, Z, offsets, 0, length, finite, 0)
+                for lane in range(min(lanes, C - c0)):
+                    target = (f * C + c0 + lane) * r * r
+                    for y in range(r):
+                        for x in range(r):
+                            dW[target + y * r + x] = Z[(lane * r + y) * length + x]
+        for lane in range(1, lanes):
+            finite[0] += finite[lane]
+
+    values = vector(dtype)
+    return types.void(values, *[_int] * 5, values, values, indexes, values), run
