@@ -45,7 +45,13 @@ def test_shapes(shape):
 
 def test_views_and_memory_orders():
     base = np.arange(24.0).reshape(4, 6)
-    for view in (base.T, base[::2, ::-1], np.asfortranarray(base), np.broadcast_to(base[0], (3, 6)), base.view(np.matrix)):
+    for view in (
+        base.T,
+        base[::2, ::-1],
+        np.asfortranarray(base),
+        np.broadcast_to(base[0], (3, 6)),
+        base.view(np.matrix),
+    ):
         np.testing.assert_array_equal(pydml.run("Y = X + 1", X=view).Y, np.asarray(view) + 1)
 
 

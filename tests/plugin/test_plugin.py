@@ -161,3 +161,9 @@ def test_seed_of_random_numbers_is_shown_and_can_be_given(run):
     found = [line for line in first.outlines if "found:" in line]
     assert found == [line for line in run("--dml-seed", "7", r=text).outlines if "found:" in line]
     assert found != [line for line in run("--dml-seed", "8", r=text).outlines if "found:" in line]
+
+
+def test_precision_can_be_given(run):
+    text = "X = matrix(0.1, rows=1, cols=1)\nprint(as.scalar(X) == 0.1)  # expect: TRUE\n"
+    run(p=text).assert_outcomes(passed=1)
+    run("--dml-precision", "single", p=text).assert_outcomes(failed=1)
