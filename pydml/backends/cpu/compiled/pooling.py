@@ -1,6 +1,8 @@
-"""Pooling of the planes (image, channel) begin:end: maximum, average and their gradients.
+"""Pooling and its gradients, one channel of an image (a plane) at a time.
 
-X holds planes of H x W cells, out planes of P x Q; g = (H, W, Hp, Wp, sh, sw, ph, pw, P, Q).
+Maximum and average are taken over rows first, then over columns, a vector of results at a time.  The gradient of the maximum
+finds the place of each window's first maximum the same way and adds to it; windows may overlap, so that is done cell by
+cell.  Planes are counted through the batch, C to an image.  The column stride is a constant of the kernels.
 """
 
 from __future__ import annotations
@@ -8,113 +10,110 @@ from __future__ import annotations
 import numpy as np
 from numba import types
 
-from pydml.backends.cpu.compiled.simd import indexes, readonly, vector
+from pydml.backends.cpu.compiled.simd import (
+    MAXIMUM,
+    SUM,
+    copy_row,
+    first_maximum,
+    readonly,
+    reduce_columns,
+    reduce_rows,
+    vector,
+)
 from pydml.backends.cpu.jit import compiled
 
+_int = types.intp
+
 
 @compiled
-def max_forward(dtype):
-    """Maximum of each window; NaN where one of its cells is NaN, -inf where the window lies in the padding."""
+def pool(dtype, lanes, average, sw):
+    """out = maximum (or sum divided by Hf*Wf) of each window, for planes [first, last).  R: room for (Q - 1)*sw + Wf + W + pw cells."""
+    operation = SUM if average else MAXIMUM
+    border = dtype(0) if average else dtype(-np.inf)
 
-    def run(X, g, begin, end, out):
-        H, W, Hp, Wp, sh, sw, ph, pw, P, Q = g[0], g[1], g[2], g[3], g[4], g[5], g[6], g[7], g[8], g[9]
-        line = np.empty(W, X.dtype)  # maximum over the rows of a window, for each column
-        lowest = X.dtype.type(-np.inf)
-        for plane in range(begin, end):
-            source, target = plane * H * W, plane * P * Q
+    def run(X, x_pitch, first, last, C, H, W, Hf, Wf, sh, ph, pw, out, P, Q, R):
+        size = dtype(Hf * Wf)
+        for i in range(len(R)):
+            R[i] = border
+        for plane in range(first, last):
+            source = plane // C * x_pitch + plane % C * H * W
             for p in range(P):
-                first, last = max(p * sh - ph, 0), min(p * sh - ph + Hp, H)
-                for w in range(W):
-                    line[w] = lowest
-                for h in range(first, last):
-                    row = X[source + h * W : source + h * W + W]
-                    for w in range(W):
-                        x, m = row[w], line[w]
-                        line[w] = x if x > m or x != x else m
-                for q in range(Q):
-                    m = lowest
-                    for w in range(max(q * sw - pw, 0), min(q * sw - pw + Wp, W)):
-                        x = line[w]
-                        m = x if x > m or x != x else m
-                    out[target + p * Q + q] = m
+                top = p * sh - ph
+                begin = max(top, 0)
+                reduce_rows(operation, lanes, X, source + begin * W, W, min(top + Hf, H) - begin, R, pw, W)
+                target = (plane * P + p) * Q
+                reduce_columns(operation, sw, lanes, R, 0, Wf, out, target, Q)
+                if average:
+                    for q in range(Q):
+                        out[target + q] /= size
 
-    return types.void(readonly(dtype), indexes, types.int64, types.int64, vector(dtype)), run
+    values = vector(dtype)
+    return types.void(readonly(dtype), *[_int] * 11, values, _int, _int, values), run
 
 
 @compiled
-def max_backward(dtype):
-    """Adds the gradient of each window to its first maximum; windows without a cell above -inf pass nothing on."""
+def max_pool_gradient(dtype, lanes, sw):
+    """dX = gradient of the maximum for planes [first, last).
 
-    def run(X, dout, g, begin, end, dX):
-        H, W, Hp, Wp, sh, sw, ph, pw, P, Q = g[0], g[1], g[2], g[3], g[4], g[5], g[6], g[7], g[8], g[9]
-        for plane in range(begin, end):
-            source, target = plane * H * W, plane * P * Q
-            for i in range(source, source + H * W):
+    S: room for a plane with its border columns, H * (W + 2 pw), not used where pw is 0.  I: room for Q integers as wide as a cell.
+    """
+
+    def run(X, x_pitch, D, d_pitch, first, last, C, H, W, Hf, Wf, sh, ph, pw, dX, P, Q, S, I):
+        length = W + 2 * pw
+        for i in range(len(S)):
+            S[i] = -np.inf
+        for plane in range(first, last):
+            source = plane // C * x_pitch + plane % C * H * W
+            gradient = plane // C * d_pitch + plane % C * P * Q
+            target = plane * H * W
+            for i in range(target, target + H * W):
                 dX[i] = 0
+            if pw > 0:
+                for h in range(H):
+                    copy_row(lanes, X, source + h * W, S, h * length + pw, W)
             for p in range(P):
-                top, bottom = max(p * sh - ph, 0), min(p * sh - ph + Hp, H)
+                top = p * sh - ph
+                begin = max(top, 0)
+                rows = min(top + Hf, H) - begin
+                if pw > 0:
+                    first_maximum(sw, lanes, S, begin * length, length, rows, Wf, W, I, 0, Q)
+                else:
+                    first_maximum(sw, lanes, X, source + begin * W, W, rows, Wf, W, I, 0, Q)
+                corner = target + begin * W - pw
                 for q in range(Q):
-                    left, right = max(q * sw - pw, 0), min(q * sw - pw + Wp, W)
-                    m = X.dtype.type(-np.inf)
-                    place = -1
-                    for h in range(top, bottom):
-                        start = source + h * W
-                        for i in range(start + left, start + right):
-                            x = X[i]
-                            larger = x > m
-                            m = x if larger else m
-                            place = i if larger else place
-                    if place >= 0:
-                        dX[place] += dout[target + p * Q + q]
+                    if I[q] != -1:
+                        dX[corner + q * sw + I[q]] += D[gradient + p * Q + q]
 
-    readable = readonly(dtype)
-    return types.void(readable, readable, indexes, types.int64, types.int64, vector(dtype)), run
+    values = vector(dtype)
+    integers = types.Array(types.int32 if np.dtype(dtype).itemsize == 4 else types.int64, 1, "C")
+    return types.void(
+        readonly(dtype), _int, readonly(dtype), *[_int] * 11, values, _int, _int, values, integers
+    ), run  # fmt: skip
 
 
 @compiled
-def average_forward(dtype):
-    """Sum of each window over the full size of the pool."""
+def average_pool_gradient(dtype, lanes):
+    """dX = gradient of the average for planes [first, last).  E: room for P rows of (Q - 1)*sw + Wf, and W + pw cells more."""
 
-    def run(X, g, begin, end, out):
-        H, W, Hp, Wp, sh, sw, ph, pw, P, Q = g[0], g[1], g[2], g[3], g[4], g[5], g[6], g[7], g[8], g[9]
-        line = np.empty(W, X.dtype)
-        size = X.dtype.type(Hp * Wp)
-        for plane in range(begin, end):
-            source, target = plane * H * W, plane * P * Q
+    def run(D, d_pitch, first, last, C, H, W, Hf, Wf, sh, sw, ph, pw, dX, P, Q, E):
+        size = dtype(Hf * Wf)
+        length = (Q - 1) * sw + Wf
+        pitch = max(length, W + pw)
+        for plane in range(first, last):
+            gradient = plane // C * d_pitch + plane % C * P * Q
+            # Row p of E is what row p of the gradient gives to each row of its windows.
             for p in range(P):
-                for w in range(W):
-                    line[w] = 0
-                for h in range(max(p * sh - ph, 0), min(p * sh - ph + Hp, H)):
-                    row = X[source + h * W : source + h * W + W]
-                    for w in range(W):
-                        line[w] += row[w]
+                for x in range(pitch):
+                    E[p * pitch + x] = 0
                 for q in range(Q):
-                    s = X.dtype.type(0)
-                    for w in range(max(q * sw - pw, 0), min(q * sw - pw + Wp, W)):
-                        s += line[w]
-                    out[target + p * Q + q] = s / size
+                    share = D[gradient + p * Q + q] / size
+                    for j in range(Wf):
+                        E[p * pitch + q * sw + j] += share
+            for h in range(H):
+                low = max((h + ph - Hf + sh) // sh, 0)
+                high = min((h + ph) // sh, P - 1)
+                target = (plane * H + h) * W
+                reduce_rows(SUM, lanes, E, low * pitch + pw, pitch, high - low + 1, dX, target, W)
 
-    return types.void(readonly(dtype), indexes, types.int64, types.int64, vector(dtype)), run
-
-
-@compiled
-def average_backward(dtype):
-    """Adds the gradient of each window, divided by the size of the pool, to its cells."""
-
-    def run(dout, g, begin, end, dX):
-        H, W, Hp, Wp, sh, sw, ph, pw, P, Q = g[0], g[1], g[2], g[3], g[4], g[5], g[6], g[7], g[8], g[9]
-        size = dX.dtype.type(Hp * Wp)
-        for plane in range(begin, end):
-            source, target = plane * H * W, plane * P * Q
-            for i in range(source, source + H * W):
-                dX[i] = 0
-            for p in range(P):
-                top, bottom = max(p * sh - ph, 0), min(p * sh - ph + Hp, H)
-                for q in range(Q):
-                    share = dout[target + p * Q + q] / size
-                    left, right = max(q * sw - pw, 0), min(q * sw - pw + Wp, W)
-                    for h in range(top, bottom):
-                        for i in range(source + h * W + left, source + h * W + right):
-                            dX[i] += share
-
-    return types.void(readonly(dtype), indexes, types.int64, types.int64, vector(dtype)), run
+    values = vector(dtype)
+    return types.void(readonly(dtype), *[_int] * 12, values, _int, _int, values), run

@@ -276,9 +276,7 @@ def copy_strided(typingctx, lanes, source, s, step, target, t, length):
 
         def every_second(e, place):
             from_ = e.at(e.data(source, source_), builder.add(s_, builder.mul(place, e.int(2))))
-            # The second vector begins one cell early, so that nothing behind the last cell is read.
-            mask = [*range(0, e.lanes, 2), *range(e.lanes + 1, 2 * e.lanes, 2)]
-            value = e.shuffle(e.load(from_), e.load(from_, e.lanes - 1), mask) if e.lanes > 1 else e.load(from_)
+            value = _load_strided(e, from_, 2)
             e.store(value, e.at(e.data(target, target_), builder.add(t_, place)))
 
         # In plain Python each index would be checked for being negative, and nothing vectorised.
@@ -317,6 +315,141 @@ def add_row(typingctx, lanes, source, s, number, target, t, length):
         return context.get_dummy_value()
 
     return types.void(lanes, source, types.intp, number, target, types.intp, types.intp), generate
+
+
+MAXIMUM, SUM = 0, 1  # what `reduce_rows` and `reduce_columns` do
+
+
+def _identity(e, operation):
+    return e.zero if operation == SUM else ir.Constant(e.vector, [float("-inf")] * e.lanes)
+
+
+def _combine(e, operation, x, y):
+    """Sum, or maximum; a maximum with a NaN is NaN."""
+    if operation == SUM:
+        return e.builder.fadd(x, y)
+    larger = e.builder.fcmp_ordered(">", y, x)
+    nan = e.builder.fcmp_unordered("uno", y, y)
+    return e.builder.select(e.builder.or_(larger, nan), y, x)
+
+
+def _load_strided(e, pointer, step):
+    """A vector of every step-th cell; step is a number here.  Nothing behind the last of them is read."""
+    if e.lanes == 1 or step == 1:
+        return e.load(pointer)
+    if step == 2:  # the second vector begins one cell early
+        mask = [*range(0, e.lanes, 2), *range(e.lanes + 1, 2 * e.lanes, 2)]
+        return e.shuffle(e.load(pointer), e.load(pointer, e.lanes - 1), mask)
+    value = e.undefined
+    for lane in range(e.lanes):
+        cell = e.builder.load(e.at(pointer, e.int(lane * step)))
+        value = e.builder.insert_element(value, cell, ir.Constant(_I32, lane))
+    return value
+
+
+@intrinsic(prefer_literal=True)
+def reduce_rows(typingctx, operation, lanes, source, s, s_row, rows, target, t, length):
+    """target[t + x] = maximum or sum over i < rows of source[s + i*s_row + x], for x < length.
+
+    operation and lanes are constants.  No rows: -Infinity or 0.
+    """
+    kind = _literal(operation)
+
+    def generate(context, builder, signature, args):
+        _, _, source_, s_, s_row_, rows_, target_, t_, length_ = args
+
+        def emit(e, place):
+            pointer = e.at(e.data(source, source_), builder.add(s_, place))
+            total = cgutils.alloca_once_value(builder, _identity(e, kind))
+            builder.store(_identity(e, kind), total)
+            with cgutils.for_range(builder, rows_) as loop:
+                value = e.load(e.at(pointer, builder.mul(loop.index, s_row_)))
+                builder.store(_combine(e, kind, builder.load(total), value), total)
+            e.store(builder.load(total), e.at(e.data(target, target_), builder.add(t_, place)))
+
+        _row_loop(context, builder, target.dtype, _literal(lanes), length_, emit)
+        return context.get_dummy_value()
+
+    ints = types.intp
+    return types.void(operation, lanes, source, ints, ints, ints, target, ints, ints), generate
+
+
+@intrinsic(prefer_literal=True)
+def reduce_columns(typingctx, operation, step, lanes, source, s, columns, target, t, length):
+    """target[t + x] = maximum or sum over j < columns of source[s + x*step + j], for x < length.
+
+    operation, step and lanes are constants.
+    """
+    kind, distance = _literal(operation), _literal(step)
+
+    def generate(context, builder, signature, args):
+        _, _, _, source_, s_, columns_, target_, t_, length_ = args
+
+        def emit(e, place):
+            pointer = e.at(e.data(source, source_), builder.add(s_, builder.mul(place, e.int(distance))))
+            total = cgutils.alloca_once_value(builder, _identity(e, kind))
+            builder.store(_identity(e, kind), total)
+            with cgutils.for_range(builder, columns_) as loop:
+                value = _load_strided(e, e.at(pointer, loop.index), distance)
+                builder.store(_combine(e, kind, builder.load(total), value), total)
+            e.store(builder.load(total), e.at(e.data(target, target_), builder.add(t_, place)))
+
+        _row_loop(context, builder, target.dtype, _literal(lanes), length_, emit)
+        return context.get_dummy_value()
+
+    ints = types.intp
+    return types.void(operation, step, lanes, source, ints, ints, target, ints, ints), generate
+
+
+@intrinsic(prefer_literal=True)
+def first_maximum(typingctx, step, lanes, source, s, s_row, rows, columns, t_row, target, t, length):
+    """target[t + x] = i*t_row + j of the first largest cell source[s + x*step + i*s_row + j] with i < rows, j < columns.
+
+    For x < length; the order is by rows, NaN is passed over, and -1 stands for no cell above -Infinity.  step and lanes are
+    constants.  target: integers as wide as the cells.
+    """
+    distance = _literal(step)
+
+    def generate(context, builder, signature, args):
+        _, _, source_, s_, s_row_, rows_, columns_, t_row_, target_, t_, length_ = args
+        integer = ir.IntType(target.dtype.bitwidth)
+
+        def emit(e, place):
+            integers = ir.VectorType(integer, e.lanes)
+            pointer = e.at(e.data(source, source_), builder.add(s_, builder.mul(place, e.int(distance))))
+            lowest, nowhere = _identity(e, MAXIMUM), ir.Constant(integers, [-1] * e.lanes)
+            largest = cgutils.alloca_once_value(builder, lowest)
+            position = cgutils.alloca_once_value(builder, nowhere)
+            builder.store(lowest, largest)
+            builder.store(nowhere, position)
+            with cgutils.for_range(builder, rows_) as row:
+                row_pointer = e.at(pointer, builder.mul(row.index, s_row_))
+                row_position = builder.mul(row.index, t_row_)
+                with cgutils.for_range(builder, columns_) as column:
+                    value = _load_strided(e, e.at(row_pointer, column.index), distance)
+                    larger = builder.fcmp_ordered(">", value, builder.load(largest))
+                    builder.store(builder.select(larger, value, builder.load(largest)), largest)
+                    place_number = builder.add(row_position, column.index)
+                    if integer.width < 64:
+                        place_number = builder.trunc(place_number, integer)
+                    single = builder.insert_element(
+                        ir.Constant(integers, ir.Undefined), place_number, ir.Constant(_I32, 0)
+                    )
+                    here = builder.shuffle_vector(
+                        single,
+                        ir.Constant(integers, ir.Undefined),
+                        ir.Constant(ir.VectorType(_I32, e.lanes), [0] * e.lanes),
+                    )
+                    builder.store(builder.select(larger, here, builder.load(position)), position)
+            to = e.at(e.data(target, target_), builder.add(t_, place))
+            builder.store(builder.load(position), builder.bitcast(to, integers.as_pointer())).align = e.size
+            return None
+
+        _row_loop(context, builder, source.dtype, _literal(lanes), length_, emit)
+        return context.get_dummy_value()
+
+    ints = types.intp
+    return types.void(step, lanes, source, ints, ints, ints, ints, ints, target, ints, ints), generate
 
 
 @intrinsic(prefer_literal=True)
