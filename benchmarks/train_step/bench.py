@@ -1,7 +1,7 @@
 """Time of a training step of AlexNet-BN: pydml, PyTorch and SystemDS in one run, interleaved.  See README.md.
 
-    python benchmarks/train_step/bench.py --precision single --batch 64
-    python benchmarks/train_step/bench.py --precision double --batch 32 --systemds SITE_PACKAGES/systemds
+python benchmarks/train_step/bench.py --precision single --batch 64
+python benchmarks/train_step/bench.py --precision double --batch 32 --systemds SITE_PACKAGES/systemds
 """
 
 from __future__ import annotations
@@ -107,7 +107,9 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--systemds", help="folder of SystemDS.jar and lib/, to compare with it too")
-    parser.add_argument("--channels-last", action="store_true", help="PyTorch with channels_last as a further contestant")
+    parser.add_argument(
+        "--channels-last", action="store_true", help="PyTorch with channels_last as a further contestant"
+    )
     args = parser.parse_args()
     rng = np.random.default_rng(0)
     dtype = np.float32 if args.precision == "single" else np.float64

@@ -123,7 +123,7 @@ def _seq_type(start: Type, end: Type, step: Type) -> Type:
         )
     if start.const is None or end.const is None or (step.const is None and step.data != "null"):
         return matrix_type(None, 1)
-    return matrix_type(_sequence_length(*values[:2], _increment(*values)), 1)
+    return matrix_type(_sequence_length(start.const, end.const, _increment(*values)), 1)
 
 
 @builtin("seq(from: number, to: number, incr: number = NULL) -> matrix", infer=_seq_type, needs="dtype")

@@ -65,7 +65,9 @@ def _infer(template: Type, dying: Type, *inputs: Type) -> Type:
     return steps[-1]
 
 
-@builtin("fused steps(template: any, dying: any, *inputs: any) -> any", infer=_infer, storages="any", self_checking=True)
+@builtin(
+    "fused steps(template: any, dying: any, *inputs: any) -> any", infer=_infer, storages="any", self_checking=True
+)
 def fused(template: Template, dying: Any, *inputs: Any) -> Any:
     """The result of the last step.  dying: positions of inputs that nobody needs afterwards."""
     results: list[Any] = []

@@ -31,9 +31,7 @@ def _channels(name: str, X: Type, vectors: dict[str, Type]) -> int | None:
 
 
 def _forward_types(X: Type, gamma: Type, beta: Type, ema_mean: Type, ema_var: Type, mode: Type, *rest: Type) -> Any:
-    c = _channels(
-        "batch_norm2d", X, {"gamma": gamma, "beta": beta, "ema_mean": ema_mean, "ema_var": ema_var}
-    )
+    c = _channels("batch_norm2d", X, {"gamma": gamma, "beta": beta, "ema_mean": ema_mean, "ema_var": ema_var})
     if mode.const is not None and mode.const not in ("train", "test"):
         fail("value", f'batch_norm2d: mode must be "train" or "test", got "{mode.const}"')
     return (X if X.is_matrix else ANY_MATRIX, *(matrix_type(c, 1),) * 4)
@@ -45,7 +43,9 @@ def _forward_types(X: Type, gamma: Type, beta: Type, ema_mean: Type, ema_var: Ty
     "cache_inv_var: matrix",
     infer=_forward_types,
 )
-def batch_norm2d(X: Any, gamma: Any, beta: Any, ema_mean: Any, ema_var: Any, mode: str, epsilon: float, mu: float) -> Any:
+def batch_norm2d(
+    X: Any, gamma: Any, beta: Any, ema_mean: Any, ema_var: Any, mode: str, epsilon: float, mu: float
+) -> Any:
     """Normalise each channel of images: out = gamma * (X - mean) / sqrt(var + epsilon) + beta.
 
     X: (N, C*H*W).  gamma, beta, ema_mean, ema_var: (C, 1).  mode: "train" takes mean and (biased) variance of the batch
@@ -82,7 +82,9 @@ def batch_norm2d(X: Any, gamma: Any, beta: Any, ema_mean: Any, ema_var: Any, mod
 
 
 def _backward_types(X: Type, dout: Type, gamma: Type, epsilon: Type, cache_mean: Type, cache_inv_var: Type) -> Any:
-    c = _channels("batch_norm2d_backward", X, {"gamma": gamma, "cache_mean": cache_mean, "cache_inv_var": cache_inv_var})
+    c = _channels(
+        "batch_norm2d_backward", X, {"gamma": gamma, "cache_mean": cache_mean, "cache_inv_var": cache_inv_var}
+    )
     for axis in ("rows", "cols"):
         a, b = getattr(X, axis), getattr(dout, axis)
         if a is not None and b is not None and a != b:

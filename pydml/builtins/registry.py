@@ -42,8 +42,18 @@ import numpy as np
 
 from pydml.diagnostics import DMLError, fail
 from pydml.signature import Signature, suggest
-from pydml.types import ANY, ANY_FRAME, ANY_LIST, ANY_MATRIX, UNKNOWN_SCALAR, Type
-from pydml.types import BOOLEAN_SCALAR, DOUBLE_SCALAR, INT_SCALAR, STRING_SCALAR
+from pydml.types import (
+    ANY,
+    ANY_FRAME,
+    ANY_LIST,
+    ANY_MATRIX,
+    BOOLEAN_SCALAR,
+    DOUBLE_SCALAR,
+    INT_SCALAR,
+    STRING_SCALAR,
+    UNKNOWN_SCALAR,
+    Type,
+)
 from pydml.values import kind_of, to_dense, type_of
 
 Rule = Callable[..., Any]
@@ -302,4 +312,16 @@ def all_builtins() -> list[Builtin]:
     return sorted(set(_REGISTRY.load().values()), key=lambda b: b.name)
 
 
-__all__ = ["Builtin", "Case", "DMLError", "Failure", "ShapeRule", "all_builtins", "builtin", "get", "kernel", "lookup", "names"]
+__all__ = [
+    "Builtin",
+    "Case",
+    "DMLError",
+    "Failure",
+    "ShapeRule",
+    "all_builtins",
+    "builtin",
+    "get",
+    "kernel",
+    "lookup",
+    "names",
+]

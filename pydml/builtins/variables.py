@@ -29,7 +29,11 @@ def _declared(value: Type, data: Type, value_type: Type, function: Type, name: T
     """The declared type, with what is known of the value; fails for a value that cannot become one."""
     wanted_data, wanted = data.const, value_type.const
     if value.data == UNKNOWN:
-        return Type(wanted_data, wanted if wanted_data == SCALAR else UNKNOWN) if wanted_data != MATRIX else Type(MATRIX, DOUBLE)
+        return (
+            Type(wanted_data, wanted if wanted_data == SCALAR else UNKNOWN)
+            if wanted_data != MATRIX
+            else Type(MATRIX, DOUBLE)
+        )
     if value.data != wanted_data:
         declared = wanted if wanted_data == SCALAR and wanted != UNKNOWN else wanted_data
         help = ""
@@ -90,7 +94,8 @@ def _result_type(value: Type, data: Type, value_type: Type, function: Type, name
 
 
 def _check_narrowing(value: Type, wanted: object, function: object, name: object) -> None:
-    if wanted in (INT, BOOLEAN, DOUBLE) and value.value == STRING or (wanted == INT and value.value == DOUBLE):
+    from_text = wanted in (INT, BOOLEAN, DOUBLE) and value.value == STRING
+    if from_text or (wanted == INT and value.value == DOUBLE):
         fail(
             "argument-type",
             f"{function}: the result {name} is declared {wanted}, got {article(str(value))}",

@@ -82,7 +82,9 @@ class Context:
         self.random = RandomStreams(seed)
         self.functions = functions
         self.statistics = statistics
-        self.writes: list[tuple[str, tuple[int, int, int, int]]] = []  # cells written by a parfor iteration, if recorded
+        self.writes: list[
+            tuple[str, tuple[int, int, int, int]]
+        ] = []  # cells written by a parfor iteration, if recorded
         self.warn = warn or (lambda message: print(message, file=sys.stderr))
 
     def write(self, text: str) -> None:

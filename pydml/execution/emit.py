@@ -142,9 +142,10 @@ class _Emitter:
         self.extra: list[ast.stmt] = []  # functions of parfor bodies
         self.pending: dict[str, _Pending] = {}
         self.uses: dict[str, int] = {}
-        self.assignments: dict[str, int] = {}
+        self.assignments = _assignments(function.body)
         self.shared: frozenset[str] = frozenset()  # result variables of the parfor loops around
         self.recorded: frozenset[str] = frozenset()  # those of which the cells written are compared afterwards
+        self.certain = {p.name for p in function.params}  # variables that have a value on every path to here
         if function.key:
             live_out = {p.name for p in function.outputs}
         else:
@@ -155,8 +156,6 @@ class _Emitter:
 
     def count_uses(self, body: list[Any]) -> None:
         for statement in walk(body):
-            for name in writes(statement):
-                self.assignments[name] = self.assignments.get(name, 0) + 1
             for operand in operands_of(statement):
                 for name in variables_in(operand):
                     self.uses[name] = self.uses.get(name, 0) + 1
@@ -233,24 +232,26 @@ class _Emitter:
             kw_defaults=[],
             defaults=[],
         )
-        extra = {"type_params": []} if hasattr(ast, "TypeVar") else {}
+        extra: dict[str, Any] = {"type_params": []} if hasattr(ast, "TypeVar") else {}
         return ast.FunctionDef(name, arguments, body or [ast.Pass(**self.position)], [], **extra, **self.position)
 
     def block(self, block: list[Any]) -> list[ast.stmt]:
-        saved_out, saved_pending = self.out, self.pending
+        saved_out, saved_pending, saved_certain = self.out, self.pending, set(self.certain)
         self.out, self.pending = [], {}
         for statement in block:
             self.statement(statement)
         self.flush()
         result = self.out
-        self.out, self.pending = saved_out, saved_pending
+        self.out, self.pending, self.certain = saved_out, saved_pending, saved_certain
         return result
 
     def statement(self, s: Any) -> None:
         if isinstance(s, Op):
             self.op(s)
+            self.certain |= writes(s)
         elif isinstance(s, Call):
             self.dml_call(s)
+            self.certain |= writes(s)
         elif isinstance(s, If):
             self.if_(s)
         elif isinstance(s, While):
@@ -376,7 +377,9 @@ class _Emitter:
 
     def builtin_call(self, s: Op) -> ast.expr:
         b = s.builtin
-        known = bool(s.arg_types) and all(t.data != "unknown" and not (t.data == SCALAR and t.value == "unknown") for t in s.arg_types)
+        known = bool(s.arg_types) and all(
+            t.data != "unknown" and not (t.data == SCALAR and t.value == "unknown") for t in s.arg_types
+        )
         mode = "run" if known or b.self_checking else "call"
         if mode == "run" and b.self_checking and ("*",) in b.kernels and len(b.kernels) == 1:
             mode = "direct"  # one kernel for all storages, which checks its arguments itself
@@ -520,9 +523,7 @@ class _Emitter:
     def wrapped(self, sum_: ast.expr) -> ast.expr:
         """An int sum, wrapped to 64 bits where it leaves them: `s if MIN <= (s := a + b) <= MAX else _wrap(s)`."""
         named = ast.NamedExpr(self.store("_i"), sum_, **self.position)
-        test = ast.Compare(
-            self.constant(_MIN), [ast.LtE(), ast.LtE()], [named, self.constant(_MAX)], **self.position
-        )
+        test = ast.Compare(self.constant(_MIN), [ast.LtE(), ast.LtE()], [named, self.constant(_MAX)], **self.position)
         return ast.IfExp(test, self.load("_i"), self.call_name("_wrap", self.load("_i")), **self.position)
 
     # ---- calls of DML functions
@@ -583,9 +584,7 @@ class _Emitter:
         body = self.block(s.body)
         self.position = position
         if before:
-            stop = ast.If(
-                ast.UnaryOp(ast.Not(), test, **position), [ast.Break(**position)], [], **position
-            )
+            stop = ast.If(ast.UnaryOp(ast.Not(), test, **position), [ast.Break(**position)], [], **position)
             loop = ast.While(self.constant(True), [*before, stop, *body], [], **position)
         else:
             loop = ast.While(test, body or [ast.Pass(**position)], [], **position)
@@ -624,22 +623,37 @@ class _Emitter:
         position = self.position
         live = set(self.liveness.before_block[id(s.body)])
         results = sorted(s.results)
-        inputs = sorted((live | set(results)) - {s.variable})
+        inside = _assignments(s.body)
+        before = {n for n in live if n in self.certain or self.assignments.get(n, 0) > inside.get(n, 0)}
+        inputs = sorted((before | set(results)) - {s.variable})
+        uncertain = [n for n in inputs if n not in self.certain and n not in s.results]
         name = f"_parfor_{len(self.code.parfors) + 1}"
         self.code.parfors[name] = s
         outer, self.shared = self.shared, self.shared | frozenset(results)
         outer_recorded, self.recorded = self.recorded, self.recorded | s.dynamic_check
         outer_live_out, self.live_out = self.live_out, set(results)
+        outer_certain, self.certain = self.certain, set(inputs) - set(uncertain) | {s.variable}
         body = self.block(s.body)
+        self.certain = outer_certain
         self.shared, self.recorded, self.live_out = outer, outer_recorded, outer_live_out
         self.position = position
         returned = ast.Tuple([self.load(python_name(r)) for r in results], ast.Load(), **position)
         body.append(ast.Return(returned, **position))
         params = [python_name(s.variable), *(python_name(i) for i in inputs)]
+        for n in reversed(uncertain):  # a variable without a value stays so: reading it is the error, not passing it
+            missing = ast.Compare(self.load(python_name(n)), [ast.Is()], [self.load("_missing")], **position)
+            unset = ast.Delete([ast.Name(python_name(n), ast.Del(), **position)], **position)
+            body.insert(0, ast.If(missing, [unset], [], **position))
+        values = [self.value_if_any(i) if i in uncertain else self.load(python_name(i)) for i in inputs]
         self.extra.append(self.define(name, params, body))
         options = ast.Dict(
             [self.constant(k) for k in s.options], [self.operand(o) for o in s.options.values()], **position
         )
+        last = s.variable in self.liveness.after[s]
+        if last:
+            ranged = f"_iterations_{len(self.code.parfors)}"
+            self.out.append(ast.Assign([self.store(ranged)], iterations, **position))
+            iterations = self.load(ranged)
         call = self.call_name(
             "_run_parfor",
             self.load("_ctx"),
@@ -647,7 +661,7 @@ class _Emitter:
             self.constant(name),
             iterations,
             options,
-            ast.Tuple([self.load(python_name(i)) for i in inputs], ast.Load(), **position),
+            ast.Tuple(values, ast.Load(), **position),
             self.constant(tuple(inputs)),
             self.constant(tuple(sorted(self.shared & set(results)))),
         )
@@ -656,7 +670,16 @@ class _Emitter:
             self.out.append(ast.Assign([target], call, **position))
         else:
             self.out.append(ast.Expr(call, **position))
+        if last:
+            value = ast.Subscript(self.load(ranged), self.constant(-1), ast.Load(), **position)
+            assign = ast.Assign([self.store(python_name(s.variable))], value, **position)
+            self.out.append(ast.If(self.load(ranged), [assign], [], **position))
         self.release(s, _mentioned([s]) - {s.variable} - (assigned_in(s.body) - set(inputs)))
+
+    def value_if_any(self, name: str) -> ast.expr:
+        """The value of a variable, or `_missing`."""
+        get = ast.Attribute(self.call_name("_locals"), "get", ast.Load(), **self.position)
+        return ast.Call(get, [self.constant(python_name(name)), self.load("_missing")], [], **self.position)
 
 
 _OPERATOR_NAMES = {
@@ -682,6 +705,15 @@ _OPERATOR_NAMES = {
     "[]=": "assign",
     "=": "copy",
 }
+
+
+def _assignments(block: list[Any]) -> dict[str, int]:
+    """How often each variable is assigned in a block."""
+    counts: dict[str, int] = {}
+    for statement in walk(block):
+        for name in writes(statement):
+            counts[name] = counts.get(name, 0) + 1
+    return counts
 
 
 def _mentioned(block: list[Any]) -> set[str]:

@@ -1,7 +1,7 @@
 """From a DML text to something that runs: the whole pipeline, and its result.
 
-    executable = compile_program(source, params={}, inputs={"X": type}, outputs=["y"])
-    values = executable.run(Context(), {"X": array})
+executable = compile_program(source, params={}, inputs={"X": type}, outputs=["y"])
+values = executable.run(Context(), {"X": array})
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 
-from pydml.builtins.registry import Builtin
 from pydml.diagnostics import DMLError, SourceFile, fail
 from pydml.execution import emit as emission
 from pydml.execution import runtime
@@ -114,6 +113,7 @@ class Executable:
             "_nan": math.nan,
             "_inf": math.inf,
             "_ninf": -math.inf,
+            "_missing": object(),
             "_pick": runtime.pick,
             "_locals": python_builtins.locals,
             "_loop_range": runtime.loop_range,
@@ -125,7 +125,19 @@ class Executable:
             "_run_parfor": ParforRunner(self.code.parfors),
         }
         namespace.update(self.code.templates)
-        for name in ("int_add", "int_sub", "int_mul", "int_mod", "int_idiv", "int_neg", "divide", "power", "mod", "idiv", "concat"):
+        for name in (
+            "int_add",
+            "int_sub",
+            "int_mul",
+            "int_mod",
+            "int_idiv",
+            "int_neg",
+            "divide",
+            "power",
+            "mod",
+            "idiv",
+            "concat",
+        ):
             namespace["_" + name] = getattr(arithmetic, name)
         namespace["_wrap"] = lambda value: arithmetic.int_add(value, 0)
         for name, (builtin, mode) in self.code.builtins.items():

@@ -101,7 +101,9 @@ class ParforRunner:
         if kind == "sum":
             result = before
             for part in outcomes:
-                result = result + part if type(result) is not Sparse and type(part) is not Sparse else _add(result, part)
+                result = (
+                    result + part if type(result) is not Sparse and type(part) is not Sparse else _add(result, part)
+                )
             return result
         if isinstance(shared, np.ndarray):
             return shared

@@ -66,9 +66,7 @@ def _count(X: Any, *rest: Any) -> int:
 def _measure() -> int:
     def caller(count: Any) -> int:
         X = np.empty((1, 1))
-        result = count(X, 1, 1)
-        X = None
-        return result
+        return count(X, 1, 1)
 
     return caller(_count)
 

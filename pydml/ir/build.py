@@ -22,9 +22,7 @@ from pydml.types import UNKNOWN, Type
 # A script builtin's file may define one variant per data type of the first argument.
 VARIANTS = {"m_": "matrix", "f_": "frame", "s_": "scalar"}
 
-_PARFOR_OPTIONS = (
-    "check par mode taskpartitioner tasksize datapartitioner resultmerge opt log profile".split()
-)
+_PARFOR_OPTIONS = "check par mode taskpartitioner tasksize datapartitioner resultmerge opt log profile".split()
 
 
 def build(
@@ -146,7 +144,15 @@ class _Builder:
         """A function without parameters for each default that is not a literal, for callers from outside."""
         for p in function.params:
             if p.default is not None and not isinstance(p.default, ast.Literal):
-                f = Function(default_key(key, p.name), function.name, [], [Param("value", p.type)], [], function.file, p.default.span)
+                f = Function(
+                    default_key(key, p.name),
+                    function.name,
+                    [],
+                    [Param("value", p.type)],
+                    [],
+                    function.file,
+                    p.default.span,
+                )
                 scope = _Scope(self, f, MAIN, set())
                 scope.expression(p.default, "value")
                 f.body = scope.out
@@ -171,8 +177,7 @@ class _Builder:
                     "undefined-function",
                     f"there is no namespace {call.namespace} in this file",
                     call.function_span,
-                    help=suggest(call.namespace, namespaces)
-                    or f'import it: source("...") as {call.namespace}',
+                    help=suggest(call.namespace, namespaces) or f'import it: source("...") as {call.namespace}',
                 )
             target = namespaces[call.namespace]
             key = function_key(target, name)
@@ -199,8 +204,7 @@ class _Builder:
             "undefined-function",
             f"there is no function {name}",
             call.function_span,
-            help=suggest(name, [*local, *registry.names(), *self.script_builtin_names()])
-            or hint_for_function(name),
+            help=suggest(name, [*local, *registry.names(), *self.script_builtin_names()]) or hint_for_function(name),
         )
 
     def script_builtin(self, name: str) -> str | None:
@@ -341,7 +345,7 @@ class _Scope:
         start, stop = self.expression(s.start), self.expression(s.stop)
         step = self.expression(s.step) if s.step is not None else None
         span = s.variable.span.to(s.step.span if s.step is not None else s.stop.span)
-        options = {}
+        options: dict[str, Operand] = {}
         for option in s.options:
             if option.name not in _PARFOR_OPTIONS:
                 fail(
@@ -359,8 +363,7 @@ class _Scope:
         body = self.block(s.body)
         self.certain = certain
         if s.parallel:
-            self.defined = defined - {s.variable.id}
-            self.certain.discard(s.variable.id)
+            self.defined = defined | {s.variable.id}
             self.out.append(ParFor(s.variable.id, start, stop, step, body, span, options, frozenset(defined)))
         else:
             self.out.append(For(s.variable.id, start, stop, step, body, span))

@@ -16,7 +16,7 @@ import numpy as np
 
 from pydml.builtins.indexing import index_type
 from pydml.diagnostics import Collector, DMLError
-from pydml.ir.program import Call, Const, For, Function, If, Op, Operand, Pack, ParFor, Program, Var, While, walk
+from pydml.ir.program import Call, Const, Function, If, Op, Operand, ParFor, Program, Var, While, walk
 from pydml.types import ANY, INT_SCALAR, LIST, SCALAR, Type, scalar_type
 from pydml.values.typing import NULL
 
@@ -78,8 +78,8 @@ class _Inference:
             variable = {s.variable: INT_SCALAR}
             after = self.loop(s, [], s.body, env, variable)
             if isinstance(s, ParFor):
-                # body-local variables do not exist afterwards
-                return {name: type for name, type in after.items() if name in env}
+                # variables of the body do not exist afterwards
+                return {name: type for name, type in after.items() if name in env or name == s.variable}
             return after
         return env
 
@@ -116,7 +116,12 @@ class _Inference:
 
     def predicate(self, type: Type, span: Any) -> None:
         if type.data not in (SCALAR, "unknown"):
-            self.report_new("type", f"the condition must be a scalar, got a {type}", span, "use as.scalar()" if type.is_matrix else "")
+            self.report_new(
+                "type",
+                f"the condition must be a scalar, got a {type}",
+                span,
+                "use as.scalar()" if type.is_matrix else "",
+            )
         elif type.value == "string" and type.data == SCALAR:
             self.report_new("type", "the condition must be a boolean or a number, got a string", span, "")
 
@@ -152,7 +157,8 @@ class _Inference:
         if op.builtin.name == "[]" and len(op.args) == 5:  # X[i, j] is one row or column whatever i and j are
             op.builtin.signature.check_types(types)
             _, rl, ru, cl, cu = op.args
-            return (index_type(*types, single_row=rl == ru, single_col=cl == cu),)
+            X, *bounds = types
+            return (index_type(X, *bounds, single_row=rl == ru, single_col=cl == cu),)  # type: ignore[misc,arg-type]
         return op.builtin.infer(types)
 
     def fold(self, op: Op, types: tuple[Type, ...], out: Type) -> Type:

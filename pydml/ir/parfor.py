@@ -88,7 +88,13 @@ class _Checker:
                 if not others:
                     self.loop.results[name] = "sum"
                     return
-                self.error(name, "is added to by every iteration and read in the loop", sums[0].span, others[0].span, "read here")
+                self.error(
+                    name,
+                    "is added to by every iteration and read in the loop",
+                    sums[0].span,
+                    others[0].span,
+                    "read here",
+                )
                 return
         if not self.strict:
             self.loop.results[name] = "cells"
@@ -207,9 +213,7 @@ class _Checker:
             if quotient.denominator != 1:
                 return False
             count = self.iterations()
-            if count is not None and abs(quotient) >= count:
-                return False
-            return True
+            return count is None or abs(quotient) < count
         return None
 
     def iterations(self) -> int | None:
@@ -228,7 +232,12 @@ class _Checker:
         """The operand as a polynomial of variables, or None."""
         if isinstance(operand, Const):
             value = operand.value
-            if isinstance(value, (int, float)) and not isinstance(value, bool) and value == value and abs(value) < 2**53:
+            if (
+                isinstance(value, (int, float))
+                and not isinstance(value, bool)
+                and value == value
+                and abs(value) < 2**53
+            ):
                 return _clean({(): Fraction(value)})
             return None
         if not isinstance(operand, Var) or depth > 40:

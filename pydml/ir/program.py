@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from pydml.builtins.registry import Builtin
 from pydml.diagnostics import SourceFile, Span
-from pydml.types import Type
+from pydml.types import ANY, Type
 
 
 class Var(NamedTuple):
@@ -105,7 +105,7 @@ class If:
     then: list[Any]
     orelse: list[Any]
     span: Span
-    condition_type: Type = Type()
+    condition_type: Type = ANY
 
 
 @dataclass(slots=True, eq=False)
@@ -116,7 +116,7 @@ class While:
     condition: Operand
     body: list[Any]
     span: Span
-    condition_type: Type = Type()
+    condition_type: Type = ANY
 
 
 @dataclass(slots=True, eq=False)

@@ -65,6 +65,7 @@ class _Verifier:
             elif isinstance(s, ParFor):
                 self.require(set(s.results) <= defined, s, "a result of parfor does not exist before the loop")
                 self.block(s.body, defined | {s.variable})
+                defined = defined | {s.variable}
             else:
                 self.require(isinstance(s, For), s, f"unknown statement {type(s).__name__}")
                 defined = self.block(s.body, defined | {s.variable})

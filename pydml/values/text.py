@@ -113,9 +113,9 @@ def _java_digits(x: float) -> tuple[str, int]:
         if len(digits) > 1:
             low, high = rest < margin, rest + margin > scale
     if high and (not low or 2 * rest > scale or (2 * rest == scale and digits[-1] % 2)):
-        value = str(int("".join(map(str, digits))) + 1)
-        point += len(value) - len(digits)
-        return value.rstrip("0"), point
+        rounded = str(int("".join(map(str, digits))) + 1)
+        point += len(rounded) - len(digits)
+        return rounded.rstrip("0"), point
     return "".join(map(str, digits)).rstrip("0"), point
 
 

@@ -34,9 +34,7 @@ def test_forward_and_backward(N, C, cells, mode, dtype):
         np.testing.assert_allclose(f, e, **tolerance)
     dout = rng.normal(size=X.shape).astype(dtype)
     args = (X, dout, gamma, 1e-5, expected[3], expected[4])
-    for f, e in zip(
-        backend.batch_norm2d_backward_by_channel(*args), batch_norm2d_backward.meaning(*args), strict=True
-    ):
+    for f, e in zip(backend.batch_norm2d_backward_by_channel(*args), batch_norm2d_backward.meaning(*args), strict=True):
         assert f.shape == e.shape and f.dtype == e.dtype
         np.testing.assert_allclose(f, e, **tolerance)
 

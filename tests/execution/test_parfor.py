@@ -48,7 +48,9 @@ def test_sum_over_iterations():
 
 
 def test_elements_of_a_list():
-    assert run('l = list(1, 2, 3)\nparfor (i in 1:3) { l[i] = list(i * 5) }\nprint(toString(l))').endswith("[5, 10, 15]\n")
+    assert run("l = list(1, 2, 3)\nparfor (i in 1:3) { l[i] = list(i * 5) }\nprint(toString(l))").endswith(
+        "[5, 10, 15]\n"
+    )
 
 
 def test_indexes_only_known_while_running_are_checked_then():
@@ -115,7 +117,7 @@ def test_random_numbers_do_not_depend_on_threads():
 
 
 def test_first_error_in_the_order_of_iterations_is_reported():
-    text = "A = matrix(0, 9, 1)\nx = 3\nparfor (i in 1:9) { A[i, 1] = as.integer(\"no\" + i) }\nprint(sum(A))"
+    text = 'A = matrix(0, 9, 1)\nx = 3\nparfor (i in 1:9) { A[i, 1] = as.integer("no" + i) }\nprint(sum(A))'
     with pytest.raises(DMLError) as caught:
         run(text)
     assert "no1" in caught.value.message

@@ -19,8 +19,7 @@ MAX_INPUTS = 8
 CODES = {
     name: i
     for i, name in enumerate(
-        ["+", "-", "*", "/", "max", "min", ">", ">=", "<", "<=", "==", "!=", "&", "|"]
-        + ["unary -", "abs", "sqrt", "sign", "floor", "ceil", "!"]
+        [*"+ - * / max min > >= < <= == != & |".split(), "unary -", "abs", "sqrt", "sign", "floor", "ceil", "!"]
     )
 }
 UNARY_FROM = CODES["unary -"]
@@ -245,7 +244,24 @@ def run_machine(
             base = channel * length + start
             for row in range(rows):
                 run_steps(
-                    steps, kinds, scalars, a0, a1, a2, a3, a4, a5, a6, a7, row, channel, start, channels, length, scratch, d
+                    steps,
+                    kinds,
+                    scalars,
+                    a0,
+                    a1,
+                    a2,
+                    a3,
+                    a4,
+                    a5,
+                    a6,
+                    a7,
+                    row,
+                    channel,
+                    start,
+                    channels,
+                    length,
+                    scratch,
+                    d,
                 )
                 for i in range(n):
                     sums[base + i] += d[i]
@@ -262,7 +278,7 @@ def run_machine(
         run_steps(
             steps, kinds, scalars, a0, a1, a2, a3, a4, a5, a6, a7, row, channel, start, channels, length, scratch, d
         )
-        if mode == SUM or mode == ROW_SUMS:
+        if mode in (SUM, ROW_SUMS):
             # eight partial sums, as the additions of one would wait for each other
             s0 = s1 = s2 = s3 = s4 = s5 = s6 = s7 = 0.0
             whole = n - n % 8

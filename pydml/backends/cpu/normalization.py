@@ -77,5 +77,3 @@ def batch_norm2d_backward_by_channel(
     )
     column = (C, 1)
     return dX, dgamma.reshape(column).astype(dtype, copy=False), dbeta.reshape(column).astype(dtype, copy=False)
-
-

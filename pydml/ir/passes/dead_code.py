@@ -83,8 +83,7 @@ class _Eliminator:
             elif isinstance(s, (For, ParFor)):
                 s.body, a = self.block(s.body, liveness)
                 changed |= a
-                unused = s.variable not in live or isinstance(s, ParFor)
-                if not s.body and unused and all(t.is_number for t in s.types[:2]):
+                if not s.body and s.variable not in live and all(t.is_number for t in s.types[:2]):
                     changed = True
                     continue
             out.append(s)
@@ -143,9 +142,7 @@ def _effectful_functions(program: Program) -> set[str]:
     while changed:
         changed = False
         for f in program.functions.values():
-            if f.key not in effectful and any(
-                isinstance(s, Call) and s.function in effectful for s in walk(f.body)
-            ):
+            if f.key not in effectful and any(isinstance(s, Call) and s.function in effectful for s in walk(f.body)):
                 effectful.add(f.key)
                 changed = True
     return effectful
@@ -159,7 +156,16 @@ def copy_block(block: Block) -> Block:
 def _copy(s: Any) -> Any:
     if isinstance(s, Op):
         return Op(
-            s.builtin, s.args, s.outs, s.span, s.arg_types, s.out_types, s.arg_spans, s.in_place, s.accumulates, s.inlined
+            s.builtin,
+            s.args,
+            s.outs,
+            s.span,
+            s.arg_types,
+            s.out_types,
+            s.arg_spans,
+            s.in_place,
+            s.accumulates,
+            s.inlined,
         )
     if isinstance(s, Call):
         return Call(s.function, s.args, s.outs, s.span, s.arg_types, s.out_types, s.inlined)

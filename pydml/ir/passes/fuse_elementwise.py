@@ -12,7 +12,19 @@ from typing import Any
 
 from pydml.builtins import registry
 from pydml.builtins.fused import Step, Template
-from pydml.ir.program import Const, Function, Op, Operand, Program, Var, blocks_of, operands_of, variables_in, walk, writes
+from pydml.ir.program import (
+    Const,
+    Function,
+    Op,
+    Operand,
+    Program,
+    Var,
+    blocks_of,
+    operands_of,
+    variables_in,
+    walk,
+    writes,
+)
 from pydml.types import DOUBLE, INT, SCALAR
 
 BINARY = frozenset({"+", "-", "*", "/", "^", "==", "!=", "<", "<=", ">", ">=", "&", "|", "min", "max"})

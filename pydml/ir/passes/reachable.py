@@ -13,7 +13,11 @@ def keep_reachable(program: Program, library: bool = False) -> None:
     roots = [program.main]
     if library or program.library or _uses_eval(program):
         program.library = True
-        keys = set(program.eval_functions.values()) if not library else {k for k in program.functions if k.startswith("::")}
+        keys = (
+            set(program.eval_functions.values())
+            if not library
+            else {k for k in program.functions if k.startswith("::")}
+        )
         keys |= {k for k in program.functions if "%default%" in k}
         roots += [program.functions[k] for k in sorted(keys) if k in program.functions]
     reached = {f.key for f in roots}
@@ -30,6 +34,4 @@ def keep_reachable(program: Program, library: bool = False) -> None:
 
 
 def _uses_eval(program: Program) -> bool:
-    return any(
-        isinstance(s, Op) and "call" in s.builtin.effects for f in program.all_functions() for s in walk(f.body)
-    )
+    return any(isinstance(s, Op) and "call" in s.builtin.effects for f in program.all_functions() for s in walk(f.body))

@@ -23,7 +23,7 @@ from pydml.ir.program import (
     substitute,
     writes,
 )
-from pydml.types import MATRIX, SCALAR, UNKNOWN
+from pydml.types import SCALAR, UNKNOWN
 
 
 def simplify(program: Program) -> None:
@@ -98,12 +98,17 @@ def _operation(s: Op) -> None:
     if not s.out_types:
         return
     name = s.builtin.name
-    if len(s.out_types) == 1 and s.out_types[0].const is not None and not s.builtin.effects and s.out_types[0].data == SCALAR:
+    if (
+        len(s.out_types) == 1
+        and s.out_types[0].const is not None
+        and not s.builtin.effects
+        and s.out_types[0].data == SCALAR
+    ):
         _make_copy(s, Const(s.out_types[0].const))
     elif name in ("as parameter", "as result"):
         found, data, value = s.arg_types[0], s.args[1].value, s.args[2].value  # type: ignore[union-attr]
         fits = found.data == data and found.data != UNKNOWN
-        if fits and (data != SCALAR or value == UNKNOWN or found.value == value) or (fits and data == MATRIX):
+        if fits and (data != SCALAR or value in (UNKNOWN, found.value)):
             _make_copy(s, s.args[0])
 
 
