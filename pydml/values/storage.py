@@ -59,7 +59,7 @@ def register_storage(cls: type, kind: str) -> None:
 
 
 def kind_of(value: object) -> str | None:
-    """"dense", "sparse", ... for a matrix; None for any other value."""
+    """The storage of a matrix, such as "dense" or "sparse"; None for any other value."""
     return _STORAGES.get(type(value))
 
 
