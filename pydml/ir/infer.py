@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from pydml.builtins.indexing import index_type
-from pydml.diagnostics import Collector, DMLError
+from pydml.diagnostics import Collector, DMLError, Frame
 from pydml.ir.program import Call, Const, Function, If, Op, Operand, ParFor, Program, Var, While, walk
 from pydml.types import ANY, INT_SCALAR, LIST, SCALAR, Type, scalar_type
 from pydml.values.typing import NULL
@@ -40,7 +40,7 @@ def infer(program: Program) -> None:
 def infer_function(function: Function, program: Program, collector: Collector | None = None) -> Env:
     """Infer one function; returns the types at its end."""
     env: Env = {p.name: p.type for p in function.params}
-    return _Inference(program, collector or Collector()).block(function.body, env, certain=True)
+    return _Inference(program, function, collector or Collector()).block(function.body, env, certain=True)
 
 
 def operand_type(operand: Operand, env: Env) -> Type:
@@ -54,8 +54,9 @@ def operand_type(operand: Operand, env: Env) -> Type:
 
 
 class _Inference:
-    def __init__(self, program: Program, collector: Collector):
+    def __init__(self, program: Program, function: Function, collector: Collector):
         self.program = program
+        self.function = function
         self.collector = collector
         self.quiet = 0
 
@@ -205,7 +206,10 @@ class _Inference:
                 if type.data != "null" and not p.accepts(type):
                     span = op.arg_spans[i]
                     break
-        self.collector.catch(error.with_span(span))
+        # an inlined operation: the calls it came through, each in the function that the next one names
+        callers = [name for name, _ in op.inlined[1:]] + [self.function.name or "the script"]
+        stack = [Frame(name, call) for name, (_, call) in zip(callers, op.inlined, strict=False)]
+        self.collector.catch(error.with_span(span, stack))
 
 
 def _join(a: Env, b: Env, keep: bool = False) -> Env:
