@@ -39,6 +39,16 @@ def test_forward_and_backward(N, C, cells, mode, dtype):
         np.testing.assert_allclose(f, e, **tolerance)
 
 
+def test_read_only_arrays_are_accepted():
+    rng = np.random.default_rng(3)
+    X, dout = rng.normal(size=(2, 4, 30))
+    gamma, mean, inv_std = rng.uniform(1, 2, size=(3, 3, 1))
+    for array in (X, dout, gamma, mean, inv_std):
+        array.flags.writeable = False
+    assert backend.batch_norm2d_by_channel(X, gamma, mean, mean, inv_std, "train", 1e-5, 0.9)
+    assert backend.batch_norm2d_backward_by_channel(X, dout, gamma, 1e-5, mean, inv_std)
+
+
 def test_views_are_accepted():
     rng = np.random.default_rng(1)
     whole = rng.normal(size=(9, 40))

@@ -121,5 +121,5 @@ def gradients(dtype):
                 for i in range(start, start + cells):
                     dX[i] = a * dout[i] + b * (X[i] - center) + offset
 
-    i, d = types.int64, types.float64[::1]
-    return types.void(readonly(dtype), readonly(dtype), i, i, i, i, i, d, d, d, d, d, vector(dtype)), run
+    i, d, given = types.int64, types.float64[::1], readonly(np.float64)
+    return types.void(readonly(dtype), readonly(dtype), i, i, i, i, i, given, given, given, d, d, vector(dtype)), run
