@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
-import torch.nn.functional as F
 from extra_layers import CONV, Backward, Layer, away_from_zero, images, normal, one_hot, probabilities, rows
 from numpy.random import Generator
+from torch_optional import F, torch
 
 
 def conv2d(X, W, b, C, Hin, Win, Hf, Wf, strideh, stridew, padh, padw):

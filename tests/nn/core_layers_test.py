@@ -7,8 +7,8 @@ from typing import Any
 import core_layers
 import numpy as np
 import pytest
-import torch
 from core_layers import LAYERS, Layer
+from torch_optional import torch
 
 import pydml
 from pydml.testing.gradcheck import gradcheck, numeric_gradient

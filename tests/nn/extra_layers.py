@@ -11,9 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import torch
-import torch.nn.functional as F
 from numpy.random import Generator
+from torch_optional import F, torch
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from typing import Any
 import extra_layers
 import numpy as np
 import pytest
-import torch
 from extra_layers import LAYERS, Layer
+from torch_optional import torch
 
 import pydml
 from pydml.testing.gradcheck import numeric_gradient
