@@ -24,21 +24,36 @@ FEWEST_TILES = 16  # enough for machines with many cores, if the tiles do not ge
 SMALLEST_TILE_WORK = 2_000_000
 PANEL_BYTES = 16 << 10  # a panel of columns: half of a small first-level cache
 RESULT_BYTES = 256 << 10  # results of the panels at work: half of a small second-level cache
+LEAST_PANELS = 8  # for which the filters are read once, even if the results do not fit in that cache then
 GROUP_BYTES = 16 << 20  # layout of a group of images in the filter gradient
 MULTIPLY_ADDS_PER_NS = 40  # of one core, to tell small work
 
 
-def _tiles(images: int, rows: int, work: float) -> tuple[int, int]:
-    """How to cut a batch: (images in a tile, rows of an image in a tile).  work: multiply-adds of an image."""
+def _tiles(images: int, rows: int, columns: int, work: float, width: int) -> tuple[int, int]:
+    """How to cut a batch: (images in a tile, rows of an image in a tile).
+
+    rows, columns: pixels of an image.  work: multiply-adds of an image.  width: pixels of a panel.
+    """
     group = int(max(1, min(images, TILE_WORK // max(work, 1))))
     while group > 1 and -(-images // group) < FEWEST_TILES and group * work > 2 * SMALLEST_TILE_WORK:
         group = (group + 1) // 2
+    # Small images with many channels: fill whole panels, and read the filters for more than a few pixels.
+    pixels = rows * columns
+    while group * pixels < LEAST_PANELS * width and images > 4 * group:
+        group *= 2
     if group > 1:
         return group, rows
     bands = 1
     while images * bands < FEWEST_TILES and work / bands > 2 * SMALLEST_TILE_WORK and bands < rows:
         bands *= 2
     return 1, -(-rows // bands)
+
+
+def _flattened(g: ConvGeometry, images: int) -> ConvGeometry:
+    """A plain product has images of one long row; but few images are cut into bands of rows."""
+    if images >= FEWEST_TILES and (g.Hf, g.Wf, g.sh, g.sw, g.ph, g.pw) == (1, 1, 1, 1, 0, 0):
+        return ConvGeometry(g.C, 1, g.H * g.W, g.F, 1, 1)
+    return g
 
 
 def _indexes(values: Any) -> np.ndarray:
@@ -98,7 +113,7 @@ class _PanelSizes:
             height,
             padded,
             max(1, -(-depth // blocks)),
-            max(2, min(64, RESULT_BYTES // (padded * width * size))),
+            max(LEAST_PANELS, min(64, RESULT_BYTES // (padded * width * size))),
         )
 
     def buffers(self, dtype: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -118,6 +133,7 @@ def forward(
     from pydml.backends.cpu.compiled import convolution
 
     N = len(X)
+    g = _flattened(g, N)
     images, pitch = flat(X, dtype)
     filters, filter_pitch = flat(W, dtype)
     shift = np.zeros(g.F, dtype) if bias is None else np.ascontiguousarray(bias, dtype).reshape(-1)
@@ -128,7 +144,7 @@ def forward(
         filters, filter_pitch, g.F, _range(g.filter_cols), g.filter_cols, sizes.block, packed
     )
 
-    group, band = _tiles(N, g.P, g.multiply_adds)
+    group, band = _tiles(N, g.P, g.Q, g.multiply_adds, 2 * sizes.lanes)
     bands = -(-g.P // band)
     layout = _layout(g, band)
     in_place = (g.sh, g.sw, g.ph, g.pw) == (1, 1, 0, 0)
@@ -150,9 +166,10 @@ def forward(
                     images, n * pitch, pitch, count, g.C, g.H, g.W, g.sh, g.sw, g.ph, g.pw,
                     p, *layout.residues, layout.rows, layout.columns, source, s_pitch,
                 )  # fmt: skip
+            grid = (1, rows * g.Q) if s_row == g.Q else (rows, g.Q)  # rows that follow each other are one
             multiply(
-                source, s0, s_pitch, s_row, count, rows, g.Q, packed, g.F, taps, g.filter_cols, sizes.block, shift,
-                results, n * g.output_cols + p * g.Q, g.output_cols, g.P * g.Q, g.Q, 1, B, T, places, sizes.at_once,
+                source, s0, s_pitch, s_row, count, *grid, packed, g.F, taps, g.filter_cols, sizes.block, shift,
+                results, n * g.output_cols + p * g.Q, g.output_cols, g.P * g.Q, grid[1], 1, B, T, places, sizes.at_once,
             )  # fmt: skip
 
     parallel_for(run, -(-N // group) * bands, N * g.multiply_adds / MULTIPLY_ADDS_PER_NS)
@@ -205,19 +222,20 @@ def data_gradient(W: np.ndarray, dout: np.ndarray, g: ConvGeometry, dtype: Any, 
     from pydml.backends.cpu.compiled import convolution
 
     N = len(dout)
+    g = _flattened(g, N)
     gradients, pitch = flat(dout, dtype)
     filters, filter_pitch = flat(W, dtype)
     results = dX.reshape(-1)
     most_i, most_j = -(-g.Hf // g.sh), -(-g.Wf // g.sw)
     grid_rows, grid_columns = (g.H - 1 + g.ph) // g.sh + 1, (g.W - 1 + g.pw) // g.sw + 1
-    group, band = _tiles(N, grid_rows, g.multiply_adds)
+    lanes, height = vector_shape(dtype)
+    group, band = _tiles(N, grid_rows, grid_columns, g.multiply_adds, 2 * lanes)
     bands = -(-grid_rows // band)
     rows, columns = band + most_i - 1, grid_columns + most_j - 1
     in_place = (g.Hf, g.Wf, g.sh, g.sw, g.ph, g.pw) == (1, 1, 1, 1, 0, 0) and bands == 1
     layout_size = g.F * rows * columns
     residues = _residues(g, rows, columns, filter_pitch)
 
-    lanes, height = vector_shape(dtype)
     pack = convolution.pack_filters(dtype, height)
     sizes = [_PanelSizes.of(dtype, g.C, len(r.taps)) for r in residues]
     starts = np.cumsum([0] + [s.padded * len(r.taps) for s, r in zip(sizes, residues, strict=True)]).tolist()
@@ -265,6 +283,7 @@ def filter_gradient(X: np.ndarray, dout: np.ndarray, g: ConvGeometry, dtype: Any
     from pydml.backends.cpu.compiled import convolution
 
     N = len(X)
+    g = _flattened(g, N)
     images, pitch = flat(X, dtype)
     gradients, gradient_pitch = flat(dout, dtype)
     lanes, height = vector_shape(dtype)
@@ -286,6 +305,7 @@ def filter_gradient(X: np.ndarray, dout: np.ndarray, g: ConvGeometry, dtype: Any
     a_segment = row_panels * a_panel
     longest = PANEL_BYTES // (width * itemsize)
     span = together * pixels
+    grid = (1, pixels) if layout.columns == g.Q else (g.P, g.Q)  # rows that follow each other are one
     block = -(-span // -(-span // longest))
     taps = np.concatenate([layout.taps, np.full(-depth % width, layout.taps[-1])])
     space = buffer("layout of a group", group * layout.size + 2 * width, dtype)
@@ -328,7 +348,7 @@ def filter_gradient(X: np.ndarray, dout: np.ndarray, g: ConvGeometry, dtype: Any
                 else:
                     source, s0, s_pitch, s_row = space, first * layout.size, layout.size, layout.columns
                 sum_over_pixels(
-                    source, s0, s_pitch, s_row, g.P, g.Q, rows_of_gradient, first // together * a_segment, a_segment, a_panel,
+                    source, s0, s_pitch, s_row, *grid, rows_of_gradient, first // together * a_segment, a_segment, a_panel,
                     -(-size // together), min(together, size) * pixels, g.F, taps, panel, panel + 1, block, B,
                     sums[index * part_size :],
                 )  # fmt: skip

@@ -279,21 +279,25 @@ def copy_strided(typingctx, lanes, source, s, step, target, t, length):
             value = _load_strided(e, from_, 2)
             e.store(value, e.at(e.data(target, target_), builder.add(t_, place)))
 
+        def one_by_one():
+            e = _Emitter(context, builder, target.dtype, 1)
+            from_, to = e.at(e.data(source, source_), s_), e.at(e.data(target, target_), t_)
+            with cgutils.for_range(builder, length_) as loop:
+                value = builder.load(e.at(from_, builder.mul(loop.index, step_)))
+                builder.store(value, e.at(to, loop.index))
+
+        def is_step(number):
+            return builder.icmp_signed("==", step_, ir.Constant(_I64, number))
+
         # In plain Python each index would be checked for being negative, and nothing vectorised.
-        with builder.if_else(builder.icmp_signed("==", step_, ir.Constant(_I64, 1))) as (dense, strided):
+        with builder.if_else(is_step(1)) as (dense, strided):
             with dense:
                 _row_loop(context, builder, target.dtype, width, length_, every)
-            with strided:
-                with builder.if_else(builder.icmp_signed("==", step_, ir.Constant(_I64, 2))) as (two, more):
-                    with two:
-                        _row_loop(context, builder, target.dtype, width, length_, every_second)
-                    with more:
-                        e = _Emitter(context, builder, target.dtype, 1)
-                        from_ = e.at(e.data(source, source_), s_)
-                        to = e.at(e.data(target, target_), t_)
-                        with cgutils.for_range(builder, length_) as loop:
-                            value = builder.load(e.at(from_, builder.mul(loop.index, step_)))
-                            builder.store(value, e.at(to, loop.index))
+            with strided, builder.if_else(is_step(2)) as (two, more):
+                with two:
+                    _row_loop(context, builder, target.dtype, width, length_, every_second)
+                with more:
+                    one_by_one()
         return context.get_dummy_value()
 
     ints = types.intp
@@ -443,7 +447,6 @@ def first_maximum(typingctx, step, lanes, source, s, s_row, rows, columns, t_row
                     builder.store(builder.select(larger, here, builder.load(position)), position)
             to = e.at(e.data(target, target_), builder.add(t_, place))
             builder.store(builder.load(position), builder.bitcast(to, integers.as_pointer())).align = e.size
-            return None
 
         _row_loop(context, builder, source.dtype, _literal(lanes), length_, emit)
         return context.get_dummy_value()
