@@ -12,7 +12,7 @@ MAX, MIN = 2**63 - 1, -(2**63)
 
 
 def same(a, b):
-    return type(a) is type(b) and (a == b and math.copysign(1, a) == math.copysign(1, b) or a != a and b != b)
+    return type(a) is type(b) and ((a == b and math.copysign(1, a) == math.copysign(1, b)) or (a != a and b != b))
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ NAMES = [f"{line}{kind}" for line in ("row", "col") for kind in "Sums Means Mins
     "var",
     "sd",
 ]
-SHAPES = [(20011, 3), (9000, 1), (1, 9001), (700, 100), (3, 7001), (70003, 2)]
+SHAPES = [(20011, 3), (9000, 1), (1, 9001), (300, 64), (3, 7001), (70003, 2), (130, 1100)]
 
 
 def views(X):
@@ -36,9 +36,8 @@ def test_agrees_with_the_meaning(shape, dtype):
             assert getattr(result, "shape", 0) == getattr(expected, "shape", 0)
             assert getattr(result, "dtype", 0) == getattr(expected, "dtype", 0)
             want = b.meaning(view, *extra)
-            np.testing.assert_allclose(
-                result, want, rtol=1e-5 if dtype is np.float32 else 1e-11, atol=1e-6 if dtype is np.float32 else 1e-12
-            )
+            single = dtype is np.float32  # 64 cells of a row may be added in single precision
+            np.testing.assert_allclose(result, want, rtol=1e-5 if single else 1e-11, atol=1e-5 if single else 1e-12)
 
 
 def test_nan_and_infinities_pass_through():
