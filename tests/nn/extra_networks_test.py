@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
-import torch.nn.functional as F
+from torch_optional import F, torch
 
 import pydml
 
@@ -318,3 +317,215 @@ source("nn/networks/resnet50_LARS.dml") as net
     r = pydml.run(script, outputs=["metrics", "model"])
     assert r.metrics.shape == (2, 4) and np.isfinite(r.metrics).all()
     assert len(r.model) == 9
+
+
+# ---- EfficientNet
+
+EFFICIENTNET = """
+source("nn/networks/efficientnet.dml") as net
+[out, cache, updates] = net::forward(X, 2, 17, 14, model, blocks, mode)
+[dX, gradients] = net::backward(dout, cache, updates, 2, 17, 14, model, blocks)
+updated = net::update_emas(model, updates)
+"""
+
+
+def torch_mbconv(x, P, size, stride, skip, mode):
+    def norm(x, i):
+        gamma, beta, mean, var = (p.reshape(-1) for p in P[i : i + 4])
+        return F.batch_norm(x, mean.detach().clone(), var.detach().clone(), gamma, beta, mode == "train", 0.1, 1e-5)
+
+    def conv(x, i, k=1, **options):
+        return F.conv2d(x, P[i].reshape(P[i].shape[0], -1, k, k), P[i + 1].reshape(-1), **options)
+
+    a = F.silu(norm(conv(x, 0), 2)) if P[0].numel() else x
+    a = F.silu(norm(conv(a, 6, size, stride=stride, padding=(size - 1) // 2, groups=a.shape[1]), 8))
+    a = a * torch.sigmoid(conv(F.silu(conv(a.mean((2, 3), keepdim=True), 12)), 14))
+    a = norm(conv(a, 16), 18)
+    return a + x if skip else a
+
+
+@pytest.mark.parametrize("mode", ["train", "test"])
+def test_efficientnet_is_pytorchs(mode):
+    rng = np.random.default_rng(1)
+    blocks = np.array([[1, 4, 3, 1], [2, 6, 3, 2], [3, 6, 5, 1]])
+    model = pydml.source("nn/networks/efficientnet.dml").init(3, 2, blocks, 4, 5, 1)
+    model = tree_map(lambda p: array(p) + rng.uniform(0.1, 0.6, size=array(p).shape), model)
+    X, dout = rng.normal(size=(3, 2 * 17 * 14)), rng.normal(size=(3, 3))
+    x, P = torch.tensor(X, requires_grad=True), tree_map(lambda p: torch.tensor(p, requires_grad=True), model)
+
+    def norm(x, gamma, beta, mean, var):
+        flat = [p.reshape(-1) for p in (mean.detach().clone(), var.detach().clone(), gamma, beta)]
+        return F.batch_norm(x, *flat, mode == "train", 0.1, 1e-5)
+
+    a = F.conv2d(x.reshape(3, 2, 17, 14), P[0].reshape(4, 2, 3, 3), P[1].reshape(-1), stride=2, padding=1)
+    a = F.silu(norm(a, *P[2:6]))
+    for parameters, (_, Fout, size, stride) in zip(P[6], blocks, strict=True):
+        a = torch_mbconv(a, parameters, int(size), int(stride), stride == 1 and a.shape[1] == Fout, mode)
+    a = F.silu(norm(F.conv2d(a, P[7][:, :, None, None], P[8].reshape(-1)), *P[9:13]))
+    expected = a.mean((2, 3)) @ P[13] + P[14]
+
+    script = EFFICIENTNET
+    if mode == "test":
+        script = "\n".join(line for line in script.splitlines() if "backward" not in line)
+    result = pydml.run(script, X=X, dout=dout, model=model, blocks=blocks, mode=mode)
+    np.testing.assert_allclose(result.out, expected.detach().numpy(), rtol=1e-9)
+    if mode == "test":
+        for a, b in zip(leaves(result.updated), leaves(model), strict=True):
+            np.testing.assert_array_equal(a, b)
+        return
+    (expected * torch.tensor(dout)).sum().backward()
+    np.testing.assert_allclose(result.dX, x.grad.numpy(), rtol=1e-7, atol=1e-9 * float(x.grad.abs().max()))
+    scale = max(float(p.grad.abs().max()) for p in leaves(P) if p.grad is not None)
+    library = pydml.source("nn/networks/efficientnet.dml")
+    flat, averages = list(leaves(P)), 0
+    for i, (gradient, p) in enumerate(zip(leaves(result.gradients), flat, strict=True)):
+        assert array(gradient).shape == tuple(p.shape)
+        if library.is_average(i + 1, len(flat)):
+            averages += 1
+            assert p.grad is None and not array(gradient).any()
+        elif p.numel():
+            np.testing.assert_allclose(
+                gradient, p.grad.numpy(), rtol=1e-7, atol=1e-10 * scale, err_msg=f"entry {i + 1}"
+            )
+    assert averages == 2 * (1 + 3 * len(blocks) + 1)
+    changed = [
+        not np.array_equal(a, b) for a, b in zip(leaves(result.updated), leaves(model), strict=True) if array(a).size
+    ]
+    assert sum(changed) == averages - 2  # the first block has no expansion
+
+
+def test_efficientnet_b0_has_the_published_size():
+    library = pydml.source("nn/networks/efficientnet.dml")
+    blocks, stem, head = library.b0()
+    blocks = array(blocks)
+    assert blocks.shape == (16, 4) and (stem, head) == (32, 1280)
+    model = library.init(1000, 3, blocks, stem, head, 1)
+    # torchvision's network has no biases before a normalisation
+    biases = stem + head
+    channels = stem
+    for expansion, filters, _, _ in blocks:
+        biases += int(expansion * channels * (2 if expansion != 1 else 1) + filters)
+        channels = filters
+    assert library.parameter_count(model) - biases == 5_288_548
+    # the published B4: 48 filters in the stem, 32 blocks, the last with 448 filters
+    blocks, stem, head = library.scaled(1.4, 1.8)
+    assert (array(blocks).shape, stem, head, array(blocks)[-1, 1]) == ((32, 4), 48, 1792, 448)
+
+
+EFFICIENTNET_LEARNS = """
+source("nn/networks/efficientnet.dml") as net
+source("nn/layers/softmax_cross_entropy_loss.dml") as loss_layer
+X = rand(rows=12, cols=16*16, pdf="normal", seed=1)
+Y = table(seq(1, 12), matrix("1 2 3 1 2 3 1 2 3 1 2 3", rows=12, cols=1), 12, 3)
+blocks = matrix("1 8 3 1 2 8 3 2 2 8 3 1", rows=3, cols=4)
+model = net::init(3, 1, blocks, 8, 16, 4)
+state = net::zeros_like(model)
+losses = matrix(0, rows=40, cols=1)
+for (i in 1:40) {
+  [scores, cache, updates] = net::forward(X, 1, 16, 16, model, blocks, "train")
+  losses[i, 1] = loss_layer::forward(scores, Y)
+  [dX, gradients] = net::backward(loss_layer::backward(scores, Y), cache, updates, 1, 16, 16, model, blocks)
+  [model, state] = net::update_params_with_rmsprop(model, gradients, 0.005, 0.9, 1e-8, state)
+  model = net::update_emas(model, updates)
+}
+for (i in 1:50) {
+  [scores, cache, updates] = net::forward(X, 1, 16, 16, model, blocks, "train")
+  model = net::update_emas(model, updates)
+}
+[scores, cache, updates] = net::forward(X, 1, 16, 16, model, blocks, "test")
+[model2, state2] = net::update_params_with_sgd_momentum(model, gradients, 0.5, 0.9, net::zeros_like(model))
+"""
+
+
+def test_efficientnet_learns_twelve_random_images_by_heart():
+    r = pydml.run(EFFICIENTNET_LEARNS, outputs=["losses", "scores", "model", "model2", "gradients"])
+    assert r.losses[-1, 0] < 0.1 * r.losses[0, 0]
+    np.testing.assert_array_equal(np.argmax(r.scores, 1), np.arange(12) % 3)
+    for p, q, g in zip(leaves(r.model), leaves(r.model2), leaves(r.gradients), strict=True):
+        np.testing.assert_allclose(q, array(p) - 0.5 * array(g), rtol=1e-9, atol=1e-12)
+
+
+# ---- U-Net
+
+UNET = """
+source("nn/networks/unet.dml") as unet
+[out, cache] = unet::forward(X, 8, 12, model)
+[dX, gradients] = unet::backward(dout, cache, 8, 12, model)
+"""
+
+
+@pytest.mark.parametrize("depth", [1, 2])
+def test_unet_is_pytorchs(depth):
+    rng = np.random.default_rng(2)
+    N, C, H, W, K, width = 2, 2, 8, 12, 3, 3
+    model = pydml.source("nn/networks/unet.dml").init(K, C, depth, width, 1)
+    model = [array(p) + rng.uniform(0, 0.2, size=array(p).shape) for p in model]
+    X, dout = rng.normal(size=(N, C * H * W)), rng.normal(size=(N, K * H * W))
+    x, P = torch.tensor(X, requires_grad=True), [torch.tensor(p, requires_grad=True) for p in model]
+
+    def convs(x, i):
+        for j in (i, i + 2):
+            x = F.relu(F.conv2d(x, P[j].reshape(P[j].shape[0], -1, 3, 3), P[j + 1].reshape(-1), padding=1))
+        return x
+
+    a, skips = x.reshape(N, C, H, W), []
+    for level in range(depth):
+        skips.append(convs(a, 4 * level))
+        a = F.max_pool2d(skips[-1], 2)
+    a = convs(a, 4 * depth)
+    for i, skip in zip(range(4 * depth + 4, len(P), 6), reversed(skips), strict=False):
+        up = F.conv_transpose2d(a, P[i].reshape(P[i].shape[0], -1, 2, 2), P[i + 1].reshape(-1), stride=2)
+        a = convs(torch.cat([skip, up], 1), i + 2)
+    expected = F.conv2d(a, P[-2][:, :, None, None], P[-1].reshape(-1)).reshape(N, -1)
+    r = pydml.run(UNET, X=X, dout=dout, model=model, outputs=["out", "dX", "gradients"])
+    np.testing.assert_allclose(r.out, expected.detach().numpy(), rtol=1e-10, atol=1e-12)
+    (expected * torch.tensor(dout)).sum().backward()
+    np.testing.assert_allclose(r.dX, x.grad.numpy(), rtol=1e-9, atol=1e-10)
+    for i, (gradient, p) in enumerate(zip(r.gradients, P, strict=True)):
+        np.testing.assert_allclose(gradient, p.grad.numpy(), rtol=1e-9, atol=1e-10, err_msg=f"entry {i + 1}")
+
+
+def test_unet_wants_sizes_that_halve_evenly():
+    library = pydml.source("nn/networks/unet.dml")
+    model = library.init(2, 1, 2, 2, 1)
+    assert library.depth_of(model) == 2
+    with pytest.raises(pydml.DMLError, match="divisible by 4, not 6 x 8"):
+        library.forward(np.zeros((1, 48)), 6, 8, model)
+
+
+def test_unet_of_the_paper_has_its_size():
+    model = pydml.source("nn/networks/unet.dml").init(2, 1, 4, 64, 1)
+    # the usual implementations of the paper count 31 million
+    assert sum(array(p).size for p in model) == 31_030_658
+
+
+UNET_LEARNS = """
+source("nn/networks/unet.dml") as unet
+# bright squares on a dark ground, in noise: which pixels belong to a square?
+N = 6
+side = 16
+mask = matrix(0, rows=N, cols=side*side)
+for (n in 1:N) {
+  square = matrix(0, rows=side, cols=side)
+  square[n + 2:n + 7, 2 * n - 1:2 * n + 4] = matrix(1, rows=6, cols=6)
+  mask[n, ] = matrix(square, rows=1, cols=side*side)
+}
+X = mask + 0.3 * rand(rows=N, cols=side*side, pdf="normal", seed=3)
+Y = cbind(1 - mask, mask)
+model = unet::init(2, 1, 2, 4, 5)
+[m, v] = unet::init_adam_optim_params(model)
+losses = matrix(0, rows=40, cols=1)
+for (t in 1:40) {
+  [gradients, loss] = unet::loss_gradients(X, Y, side, side, 2, model)
+  losses[t, 1] = loss
+  [model, m, v] = unet::update_params_with_adam(model, gradients, 0.01, 0.9, 0.999, 1e-8, t - 1, m, v)
+}
+labels = unet::predict(X, side, side, 2, model)
+accuracy = mean(labels == 1 + mask)
+"""
+
+
+def test_unet_learns_to_find_squares():
+    r = pydml.run(UNET_LEARNS, outputs=["losses", "accuracy"])
+    assert r.losses[-1, 0] < 0.2 * r.losses[0, 0]
+    assert r.accuracy > 0.97
