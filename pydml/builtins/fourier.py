@@ -12,8 +12,9 @@ import numpy as np
 from pydml.builtins.registry import builtin
 from pydml.builtins.shapes import constant_size
 from pydml.diagnostics import fail
-from pydml.types import MATRIX, Type, matrix_type
+from pydml.types import MATRIX, SCALAR, Type, matrix_type
 from pydml.values import arithmetic
+from pydml.values.storage import check_dense_size
 
 
 def _power_of_two(function: str, *sizes: int | None) -> None:
@@ -125,15 +126,21 @@ def _window_arguments(imaginary: Any, window: Any, overlap: Any, is_matrix: bool
     return (imaginary, window, overlap) if is_matrix else (None, imaginary, window)
 
 
+def _window_sizes(window: int | None, overlap: int | None) -> None:
+    _power_of_two("stft", window)
+    if None not in (window, overlap) and not 0 <= overlap < window:
+        fail("value", f"stft: the overlap must be from 0 to below the window {window}, got {overlap}")
+
+
 def _stft_type(X: Type, imaginary: Type, window: Type, overlap: Type) -> tuple[Type, Type]:
+    if imaginary.data == SCALAR and overlap.data != "null":
+        fail("argument-type", "stft: imaginary must be a matrix, got a number", help="stft(X, window, overlap)")
     imaginary, window, overlap = _window_arguments(imaginary, window, overlap, imaginary.data == MATRIX)
     if overlap is None or overlap.data == "null":
         fail("call", "stft: the argument overlap is missing", help="stft(X, window, overlap)")
     _same_sizes("stft", X, imaginary)
     w, o = constant_size(window), constant_size(overlap)
-    _power_of_two("stft", w)
-    if None not in (w, o) and not 0 <= o < w:
-        fail("value", f"stft: the overlap must be from 0 to below the window {w}, got {o}")
+    _window_sizes(w, o)
     cols = w * _frame_count(X.cols, w, o) if None not in (w, o, X.cols) else None
     return matrix_type(X.rows, cols), matrix_type(X.rows, cols)
 
@@ -151,8 +158,10 @@ def stft(X, imaginary, window, overlap):
     """
     imaginary, window, overlap = _window_arguments(imaginary, window, overlap, type(imaginary) is np.ndarray)
     window, overlap = arithmetic.to_int(window), arithmetic.to_int(overlap)
+    _window_sizes(window, overlap)
     Z = _complex(X, imaginary)
     frames = _frame_count(X.shape[1], window, overlap)
+    check_dense_size(X.shape[0], max(frames, 1) * window, 16)
     hop = window - overlap
     padded = np.zeros((X.shape[0], frames * hop + window), Z.dtype)
     padded[:, : X.shape[1]] = Z

@@ -112,6 +112,8 @@ class _Sorted:
         order = np.argsort(X.ravel(), kind="stable")
         self.values = X.ravel()[order].astype(np.float64)
         occurrences = np.ones(X.size) if weights is None else _double(weights)[order]
+        if not ((occurrences >= 0).all() and 0 < occurrences.sum() < math.inf):
+            fail("value", f"{function}: weights must not be negative, NaN, infinite or all zero")
         self.upto = np.cumsum(occurrences)
         self.count = float(self.upto[-1])
 
@@ -141,6 +143,7 @@ median.case('median(matrix("3 1 2", 3, 1))', "2.0")
 median.case('median(matrix("3 1 4 1 5 9 2 6", 8, 1))', "3.5")
 median.case('median(matrix("1 2 3", 3, 1), matrix("5 1 1", 3, 1))', "1.0")
 median.fails("median(matrix(1, 1, 3))", "shape-mismatch", "column vector")
+median.fails("median(matrix(1, 2, 1), matrix(-1, 2, 1))", "value", "weights must not be negative")
 median.fails("median(matrix(1, 0, 1))", "value", "there are no values")
 
 
