@@ -13,11 +13,13 @@ Python's integers make the tables of powers; every entry is exact by constructio
 from __future__ import annotations
 
 import numpy as np
+from llvmlite import ir
 from numba import njit, types
+from numba.core import cgutils
+from numba.extending import intrinsic
 
 from pydml.backends.cpu.jit import compiled
 
-_LOW32 = np.uint64(0xFFFFFFFF)
 _BYTES = types.Array(types.uint8, 1, "C", readonly=True)
 _WORDS = types.Array(types.uint64, 2, "C", readonly=True)
 _DOUBLES = types.Array(types.float64, 1, "C", readonly=True)
@@ -63,23 +65,26 @@ def powers_of_ten() -> np.ndarray:
     return table
 
 
-@njit(inline="always")
-def _product(a, b):
-    """High and low word of a * b."""
-    a0, a1, b0, b1 = a & _LOW32, a >> np.uint64(32), b & _LOW32, b >> np.uint64(32)
-    low, middle1, middle2, high = a0 * b0, a1 * b0, a0 * b1, a1 * b1
-    carry = (low >> np.uint64(32)) + (middle1 & _LOW32) + (middle2 & _LOW32)
-    return high + (middle1 >> np.uint64(32)) + (middle2 >> np.uint64(32)) + (carry >> np.uint64(32)), a * b
+@intrinsic
+def _leading_zeros(typing_context, x):
+    """The number of leading zero bits of a 64-bit word that is not 0."""
+
+    def generate(context, builder, signature, arguments):
+        return builder.ctlz(arguments[0], cgutils.true_bit)
+
+    return types.int64(types.uint64), generate
 
 
-@njit
-def _leading_zeros(x):
-    n = 0
-    for shift in (32, 16, 8, 4, 2, 1):
-        if x >> np.uint64(64 - shift) == 0:
-            n += shift
-            x <<= np.uint64(shift)
-    return n
+@intrinsic
+def _high_product(typing_context, a, b):
+    """The upper 64 bits of the product of two 64-bit words."""
+
+    def generate(context, builder, signature, arguments):
+        wide = ir.IntType(128)
+        product = builder.mul(*(builder.zext(x, wide) for x in arguments))
+        return builder.trunc(builder.lshr(product, ir.Constant(wide, 64)), ir.IntType(64))
+
+    return types.uint64(types.uint64, types.uint64), generate
 
 
 _UNDECIDED = np.uint64(2**64 - 1)  # the bits of a NaN that no result has
@@ -92,9 +97,9 @@ def _double_bits(w, q, fives):
         return _UNDECIDED
     zeros = _leading_zeros(w)
     w <<= np.uint64(zeros)
-    high, low = _product(w, fives[q + 342, 0])
+    high, low = _high_product(w, fives[q + 342, 0]), w * fives[q + 342, 0]
     if high & np.uint64(0x1FF) == np.uint64(0x1FF):
-        more, _ = _product(w, fives[q + 342, 1])
+        more = _high_product(w, fives[q + 342, 1])
         low += more
         if more > low:
             high += np.uint64(1)
@@ -124,63 +129,39 @@ def _number(data, p, fives, exact_powers):
 
     A line end follows somewhere, so that no position needs to be compared with the end of the data.
     """
-    negative = False
     c = data[p]
-    if c == 45 or c == 43:
-        negative = c == 45
+    negative = c == 45
+    if negative or c == 43:
         p += 1
+    first = p
     w = np.uint64(0)
-    digits = 0  # of w
-    dropped = 0  # digits that w has no room for
-    inexact = False
-    start = p
-    while True:
-        d = np.uint64(data[p]) - np.uint64(48)
-        if d > np.uint64(9):
-            break
-        if digits < 19:
-            w = w * np.uint64(10) + d
-            if w:
-                digits += 1
-        else:
-            dropped += 1
-            inexact |= d != 0
+    d = np.uint64(data[p]) - np.uint64(48)
+    while d <= np.uint64(9):
+        w = w * np.uint64(10) + d
         p += 1
-    seen = p - start
-    q = dropped
+        d = np.uint64(data[p]) - np.uint64(48)
+    digits = p - first
+    q = 0
     if data[p] == 46:
         p += 1
-        start = p
-        while True:
+        point = p
+        d = np.uint64(data[p]) - np.uint64(48)
+        while d <= np.uint64(9):
+            w = w * np.uint64(10) + d
+            p += 1
             d = np.uint64(data[p]) - np.uint64(48)
-            if d > np.uint64(9):
-                break
-            if digits < 19:
-                w = w * np.uint64(10) + d
-                if w:
-                    digits += 1
-                q -= 1
-            else:
-                inexact |= d != 0
-            p += 1
-        seen += p - start
-    if seen == 0:
+        q = point - p
+        digits -= q
+    if digits == 0:
         return 0.0, -1
+    inexact = False
+    if digits > 19:
+        w, q, inexact = _many_digits(data, first)
     if data[p] == 101 or data[p] == 69:
-        p += 1
-        sign = 1
-        if data[p] == 45 or data[p] == 43:
-            sign = -1 if data[p] == 45 else 1
-            p += 1
-        start = p
-        e = np.int64(0)
-        while 48 <= data[p] <= 57:
-            if e < 100000:
-                e = e * 10 + (np.int64(data[p]) - 48)
-            p += 1
-        if p == start:
+        e, p = _exponent(data, p + 1)
+        if p < 0:
             return 0.0, -1
-        q += sign * e
+        q += e
     if w == 0:
         return (-0.0 if negative else 0.0), p
     if not inexact and w <= np.uint64(1 << 53) and -22 <= q <= 22:
@@ -195,14 +176,53 @@ def _number(data, p, fives, exact_powers):
     return (-value if negative else value), p
 
 
-@njit(inline="always")
+@njit
+def _many_digits(data, p):
+    """The first 19 digits that count of a longer number, the power of ten of the last one, and whether any follow but zeros."""
+    w = np.uint64(0)
+    q = 0
+    digits = 0
+    inexact = False
+    after_point = False
+    while True:
+        if data[p] == 46:
+            if after_point:
+                break
+            after_point = True
+        else:
+            d = np.uint64(data[p]) - np.uint64(48)
+            if d > np.uint64(9):
+                break
+            if digits < 19:
+                w = w * np.uint64(10) + d
+                digits += w != 0
+                q -= after_point
+            else:
+                inexact |= d != 0
+                q += not after_point
+        p += 1
+    return w, q, inexact
+
+
+@njit
+def _exponent(data, p):
+    """The exponent that starts at p, and the position after it; -1 if there is none."""
+    negative = data[p] == 45
+    if negative or data[p] == 43:
+        p += 1
+    start = p
+    e = np.int64(0)
+    while 48 <= data[p] <= 57:
+        if e < 100000:
+            e = e * 10 + (np.int64(data[p]) - 48)
+        p += 1
+    return (-e if negative else e), (p if p > start else -1)
+
+
+@njit
 def _at(data, p, stop, sep):
     """Whether the separator stands at p."""
-    if data[p] != sep[0]:
-        return False
-    if len(sep) == 1:
-        return True
-    if p + len(sep) > stop:
+    if data[p] != sep[0] or p + len(sep) > stop:
         return False
     for k in range(1, len(sep)):  # noqa: SIM110 (Numba knows no all())
         if data[p + k] != sep[k]:
@@ -224,7 +244,7 @@ def count_lines():
 
 
 @compiled
-def parse_csv(dtype):
+def parse_csv(dtype, one_character):
     """Parse whole lines of csv, up to the line end before `stop`.
 
     state: position, row and column to go on from; the kernel leaves there where it stopped.  Cell c of row r goes to
@@ -233,16 +253,25 @@ def parse_csv(dtype):
     special cells: DONE; FULL: there is no room for one more; WRONG_COUNT, EMPTY_LINE: see the row in `state`.
     """
 
+    if one_character:
+
+        @njit(inline="always")
+        def at(data, p, stop, sep):
+            return data[p] == sep[0]
+
+    else:
+        at = _at
+
     def run(data, stop, sep, cols, fill, default, numeric_missing, fives, exact_powers, state, out, special):
         p, row, col = state[0], state[1], state[2]
         found = 0
         status = DONE
         while p < stop:
             cell = p
-            while (data[p] == 32 or data[p] == 9) and not _at(data, p, stop, sep):
+            while data[p] <= 32 and (data[p] == 32 or data[p] == 9) and not at(data, p, stop, sep):
                 p += 1
             ended = data[p] == 10 or (data[p] == 13 and data[p + 1] == 10)
-            if ended or _at(data, p, stop, sep):
+            if ended or at(data, p, stop, sep):
                 if ended and cols == 1:
                     status = EMPTY_LINE
                     break
@@ -258,11 +287,11 @@ def parse_csv(dtype):
                         after = -1
             if after >= 0:
                 p = after
-                while (data[p] == 32 or data[p] == 9) and not _at(data, p, stop, sep):
+                while (data[p] == 32 or data[p] == 9) and not at(data, p, stop, sep):
                     p += 1
                 if data[p] == 13 and data[p + 1] == 10:
                     p += 1
-                if data[p] != 10 and not _at(data, p, stop, sep):
+                if data[p] != 10 and not at(data, p, stop, sep):
                     after = -1
             if col == cols:
                 status = WRONG_COUNT
@@ -275,7 +304,7 @@ def parse_csv(dtype):
                     status = FULL
                     break
                 p = cell
-                while data[p] != 10 and not _at(data, p, stop, sep):
+                while data[p] != 10 and not at(data, p, stop, sep):
                     p += 1
                 special[found, 0] = row
                 special[found, 1] = col
@@ -375,9 +404,9 @@ def parse_triples():
 def _scaled(g1, g0, c):
     """c times the power of ten (g1, g0), shifted right by 127 bits, with the last bit set where bits were lost."""
     mask = np.uint64(2**63 - 1)
-    x1, _ = _product(g0, c)
-    y1, y0 = _product(g1, c)
-    z = (y0 >> np.uint64(1)) + x1
+    x1 = _high_product(g0, c)
+    y1 = _high_product(g1, c)
+    z = ((g1 * c) >> np.uint64(1)) + x1
     w = y1 + (z >> np.uint64(63))
     return w | (((z & mask) + mask) >> np.uint64(63))
 
@@ -422,24 +451,33 @@ def _shortest(bits, tens):
     return (s if v < twice or (v == twice and s & np.uint64(1) == 0) else t), k
 
 
+_PAIRS = np.frombuffer("".join(f"{k:02d}" for k in range(100)).encode(), np.uint8).copy()
+_TENS = 10 ** np.arange(20, dtype=np.uint64)
+
+
 @njit
 def _put_digits(out, p, d, count):
-    """Write `count` decimal digits of d."""
-    for k in range(count):
-        out[p + count - 1 - k] = np.uint8(48) + np.uint8(d % np.uint64(10))
-        d //= np.uint64(10)
+    """Write the `count` decimal digits of d."""
+    p += count
+    while d >= np.uint64(100):
+        rest = d // np.uint64(100)
+        pair = (d - rest * np.uint64(100)) * np.uint64(2)
+        d = rest
+        p -= 2
+        out[p] = _PAIRS[pair]
+        out[p + 1] = _PAIRS[pair + np.uint64(1)]
+    if d >= np.uint64(10):
+        out[p - 1] = _PAIRS[d * np.uint64(2) + np.uint64(1)]
+        out[p - 2] = _PAIRS[d * np.uint64(2)]
+    else:
+        out[p - 1] = np.uint8(48) + np.uint8(d)
 
 
 @njit
 def _digit_count(d):
-    n = 1
-    while d >= np.uint64(10000):
-        d //= np.uint64(10000)
-        n += 4
-    while d >= np.uint64(10):
-        d //= np.uint64(10)
-        n += 1
-    return n
+    # 1233 / 4096 is log10(2): an estimate from the number of bits, one too small or right
+    n = ((64 - _leading_zeros(d | np.uint64(1))) * 1233) >> 12
+    return n + (d >= _TENS[n])
 
 
 @njit
@@ -467,9 +505,11 @@ def _put_double(out, p, value, tens):
         p += 1
         value = -value
     d, k = _shortest(np.float64(value).view(np.uint64), tens)
-    while d % np.uint64(10) == 0:
-        d //= np.uint64(10)
+    rest = d // np.uint64(10)
+    while rest * np.uint64(10) == d:
+        d = rest
         k += 1
+        rest = d // np.uint64(10)
     n = _digit_count(d)
     point = n + k  # the number is 0.d * 10^point
     if not 1e-3 <= value < 1e7:

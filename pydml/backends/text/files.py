@@ -138,7 +138,7 @@ def _parse_csv(file: str, data: bytes, dialect: Any, header: bool, cols: int | N
         return NotImplemented
     check_dense_size(total, cols, np.dtype(dtype).itemsize)
     out = np.empty(total * cols, dtype)
-    kernel = compiled.parse_csv(np.dtype(dtype).type)
+    kernel = compiled.parse_csv(np.dtype(dtype).type, len(sep) == 1)
     fives, exact, _ = _tables()
     numbers = [parse_cell(text) for text in dialect.missing]
     numeric = np.array([n for n in numbers if n is not None and n == n], np.float64)
