@@ -437,7 +437,8 @@ def max_pool_backward(X, dout, input_shape, pool_size, stride, padding):
 
     X: images, (N, C*H*W).  dout: gradient of the output, (N, C*P*Q).  Shapes as for `max_pool`.  Returns (N, C*H*W).
     NaN cells are passed over; a window without a cell above -Infinity passes nothing on.  Errors: shape-mismatch, value.
-    Same as SystemDS `max_pool_backward`, except that SystemDS returns zeros where all of X is 0.
+    Same as SystemDS `max_pool_backward`, except where windows overlap and share a maximum: SystemDS 3.4.0 keeps one of their
+    gradients there or enters the cell several times.  Where all of X is 0 it returns zeros.
     """
     _, g = pool_geometry("max_pool_backward", input_shape, pool_size, stride, padding)
     return pool_max_gradient(X, dout, g)
