@@ -72,8 +72,6 @@ def filled(dtype, value: float, rows: int, cols: int):
 
 def _parse_cells(dtype, text: str, rows: int, cols: int):
     words = [w for w in text.split(" ") if w]
-    if len(words) != rows * cols:
-        fail("shape-mismatch", f"matrix: the text has {len(words)} cells, {rows} x {cols} needs {rows * cols}")
     cells = []
     for word in words:
         value = parse_double(word)
@@ -82,6 +80,8 @@ def _parse_cells(dtype, text: str, rows: int, cols: int):
                 "value", f"matrix: {word!r} is not a number", help="cells are separated by blanks; infinity is Infinity"
             )
         cells.append(value + 0.0)  # -0.0 becomes 0.0
+    if len(cells) != rows * cols:
+        fail("shape-mismatch", f"matrix: the text has {len(cells)} cells, {rows} x {cols} needs {rows * cols}")
     return np.array(cells, dtype).reshape(rows, cols)
 
 

@@ -100,7 +100,7 @@ def _find(imports: Imports, key: str, file: SourceFile, folder: str, statement: 
     else:
         tried = [Path(folder, written)]
         if file.name and not file.name.startswith("<"):
-            tried.append(Path(file.name).parent / written)
+            tried.append(Path(file.name).parent / folder / written)
         short = written.removeprefix("./").removeprefix("scripts/")
         for root in imports.search:
             tried += [root / written, root / short]
