@@ -16,35 +16,63 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 if TYPE_CHECKING:
-    from scipy.sparse import csr_matrix
+    from scipy.sparse import csc_matrix, csr_matrix
 
 Dense = np.ndarray
 
 
 class Sparse:
-    """A sparse matrix in compressed-row form.  `csr`: scipy.sparse.csr_matrix with sorted, summed indices and no stored zeros required."""
+    """A sparse matrix.
 
-    __slots__ = ("csr",)
+    csr: its compressed rows, a scipy.sparse.csr_matrix with sorted, summed indices and no stored zeros.  A transposed matrix is
+    made of the compressed columns at no cost (`from_columns`) and becomes compressed rows when they are asked for; a product
+    takes either form (`compressed`).
+    """
+
+    __slots__ = ("_columns", "_rows")
 
     def __init__(self, csr: csr_matrix):
-        self.csr = csr
+        self._rows: Any = csr
+        self._columns: Any = None
+
+    @classmethod
+    def from_columns(cls, csc: csc_matrix) -> Sparse:
+        """The matrix with these compressed columns."""
+        result = cls.__new__(cls)
+        result._rows, result._columns = None, csc
+        return result
+
+    @property
+    def csr(self) -> csr_matrix:
+        if self._rows is None:
+            self._rows = self._columns.tocsr()
+        return self._rows
+
+    @property
+    def compressed(self) -> csr_matrix | csc_matrix:
+        """The compressed rows or columns, whichever are there."""
+        return self._columns if self._rows is None else self._rows
+
+    def transposed(self) -> Sparse:
+        """The transpose, which shares the cells."""
+        return Sparse.from_columns(self._rows.T) if self._rows is not None else Sparse(self._columns.T)
 
     @property
     def shape(self) -> tuple[int, int]:
-        return self.csr.shape
+        return self.compressed.shape
 
     @property
     def dtype(self) -> Any:
-        return self.csr.dtype
+        return self.compressed.dtype
 
     @property
     def nnz(self) -> int:
-        return int(self.csr.nnz)
+        return int(self.compressed.nnz)
 
     def to_dense(self) -> np.ndarray:
         rows, cols = self.shape
         check_dense_size(rows, cols, self.dtype.itemsize)
-        return self.csr.toarray()
+        return self.compressed.toarray(order="C")
 
     def __repr__(self) -> str:
         return f"Sparse({self.shape[0]} x {self.shape[1]}, nnz={self.nnz})"

@@ -120,3 +120,16 @@ def test_booleans_and_strings_with_sparse_matrices():
             registry.get("==").run(*args)
     with pytest.raises(DMLError):
         registry.get("*").run(X, True)
+
+
+@pytest.mark.parametrize("wild", [False, True])
+def test_products_with_transposed_matrices(wild):
+    A, B = matrix(7, 5, 0.3, 1, wild), matrix(7, 4, 0.5, 2)
+    transposed = registry.get("t").run(sparse(A))
+    agree("%*%", transposed, B)
+    agree("%*%", B.T, sparse(A))
+    agree("%*%", B.T, registry.get("t").run(transposed))
+    agree("%*%", transposed, sparse(B))
+    agree("+", registry.get("t").run(sparse(A)), A.T)
+    assert transposed.shape == (5, 7) and transposed.nnz == np.count_nonzero(A)
+    np.testing.assert_array_equal(transposed.to_dense(), A.T)

@@ -19,7 +19,7 @@ def _rows(X: Sparse, rows: np.ndarray) -> Any:
 
 @kernel("t", "sparse")
 def t_sparse(X):
-    return Sparse(X.csr.T.tocsr()) if X.shape[0] > 1 else X.to_dense().T
+    return X.transposed() if X.shape[0] > 1 else X.to_dense().T
 
 
 @kernel("rev", "sparse")
