@@ -12,20 +12,44 @@ from pydml.types import (
     BOOLEAN_SCALAR,
     DOUBLE_SCALAR,
     INT_SCALAR,
-    STRING,
     STRING_SCALAR,
     UNKNOWN_SCALAR,
     Type,
+    scalar_type,
 )
 
 _READ = ("format", "data_type", "value_type", "rows", "cols", "nnz", "schema", "rows_in_block", "cols_in_block")
-_WRITE = ("format", "description", "data_type", "value_type", "rows", "cols", "nnz", "schema")
+_WRITE = ("format", "description")
+# what SystemDS takes in a write statement without any effect
+_WRITE_IDLE = ("data_type", "value_type", "rows", "cols", "nnz", "schema", "cols_in_block")
 _TYPES = {"rows": "number|string", "cols": "number|string", "nnz": "number|string", "schema": "string|shape|frame"}
 _TYPES.update(rows_in_block="number", cols_in_block="number")
 _READ_OPTIONS = registry.options("read")
 _WRITE_OPTIONS = registry.options("write")
 _READ_NAMES = (*_READ, *(o.name for o in _READ_OPTIONS))
-_WRITE_NAMES = (*_WRITE, *(o.name for o in _WRITE_OPTIONS))
+_WRITE_USED = (*_WRITE, *(o.name for o in _WRITE_OPTIONS))
+_WRITE_NAMES = (*_WRITE_USED, *_WRITE_IDLE, *(o.name for o in _READ_OPTIONS if o.name not in _WRITE_USED))
+
+
+def _format_help(use: str) -> str:
+    """The formats and their options, for the documentation."""
+    lines = ["Formats:"]
+    for declared in registry.formats():
+        if use == "write" and declared.write is None:
+            continue
+        lines.append(f"  {declared.name}: {declared.summary}.")
+        for option in declared.options:
+            if use in option.uses:
+                lines.append(f"    {option.name}: {option.doc}{_default_text(option.default)}.")
+    return "\n".join(lines)
+
+
+def _default_text(value: object) -> str:
+    if value is None or value == ():
+        return ""
+    if isinstance(value, bool):
+        return f"; default {str(value).upper()}"
+    return f'; default "{value}"' if isinstance(value, str) else f"; default {value}"
 
 
 def _parameters(names: tuple[str, ...], options: list[registry.Option]) -> str:
@@ -81,38 +105,42 @@ def read(ctx, path, *arguments):
     return read_value(path, given, ctx.dtype)
 
 
+read.doc += "\n\n" + _format_help("read")
 read.fails('read("no/such/file.csv")', "file", "there is no file no/such/file.csv")
 read.fails('read("x.csv", format=2)', "argument-type", "format must be a string")
 
 
-def _matrix_market_type(path: Type) -> Type:
-    if path.const is not None and path.value == STRING:
-        from pydml.io.load import static_type
-
-        return static_type(str(path.const), {"format": "mm"})
-    return ANY_MATRIX
+def _matrix_market_type(path: Type, *sizes: Type) -> Type:
+    missing = Type("null")
+    given = dict(zip(("rows", "cols", "nnz"), sizes, strict=True), format=scalar_type("mm"))
+    found = _read_type(path, *(given.get(name, missing) for name in _READ_NAMES))
+    return found if found.is_matrix else ANY_MATRIX
 
 
 @builtin(
-    "readMM(path: string) -> matrix",
+    "readMM(path: string, rows: number = NULL, cols: number = NULL, nnz: number = NULL) -> matrix",
     infer=_matrix_market_type,
     needs="context",
     effects=["read"],
     storages="any",
     self_checking=True,
 )
-def readMM(ctx, path):
-    """Read a matrix from a Matrix Market file: `read(path, format="mm")`.  Same as SystemDS `readMM`."""
+def readMM(ctx, path, rows, cols, nnz):
+    """Read a matrix from a Matrix Market file: `read(path, format="mm")`.
+
+    rows, cols: if given, they must be those of the file.  nnz: without effect.  Same as SystemDS `readMM`.
+    """
     from pydml.io.load import read_value
 
-    return read_value(path, {"format": "mm"}, ctx.dtype)
+    given = {"format": "mm", "rows": rows, "cols": cols}
+    return read_value(path, {name: value for name, value in given.items() if value is not None}, ctx.dtype)
 
 
 readMM.fails('readMM("no/such/file.mtx")', "file", "there is no file no/such/file.mtx")
 
 
 @builtin(
-    f"write(X: any, path: string{_parameters(_WRITE_NAMES, _WRITE_OPTIONS)})",
+    f"write(X: any, path: string{_parameters(_WRITE_NAMES, [*_WRITE_OPTIONS, *_READ_OPTIONS])})",
     needs="context",
     effects=["write"],
     storages="any",
@@ -123,8 +151,8 @@ def write(ctx, X, path, *arguments):
 
     X: a matrix, scalar, list or frame.  path: missing folders are made; an old file or folder of that name is replaced only
     when the new one is complete, the `.mtd` after the data.  format: text (default), csv, mm (without `.mtd`), binary, ...
-    description: a remark for the `.mtd`.  data_type, value_type, rows, cols, nnz and schema are accepted and without
-    effect.  A scalar is written as its text, a boolean as true or false.  A list becomes a folder with the
+    description: a remark for the `.mtd`.  data_type, value_type, rows, cols, nnz, schema, cols_in_block and the options of
+    reading are accepted and without effect, as in SystemDS.  A name that ends in `.gz` is compressed.  A scalar is written as its text, a boolean as true or false.  A list becomes a folder with the
     files `<position>_<name>`, positions from 0, and their `.mtd`s.
 
     Raises "file" where the system refuses, "value" for a matrix without rows or columns in most formats.  Same as SystemDS
@@ -133,8 +161,9 @@ def write(ctx, X, path, *arguments):
     from pydml.io.save import write_value
 
     given = {name: value for name, value in zip(_WRITE_NAMES, arguments, strict=True) if value is not None}
-    write_value(X, path, given)
+    write_value(X, path, {name: value for name, value in given.items() if name in _WRITE_USED})
 
 
+write.doc += "\n\n" + _format_help("write")
 write.fails('write(matrix(0, rows=0, cols=2), "x.csv", format="csv")', "value", "a matrix of 0 x 2 cannot be written")
 write.fails('write(1, "x", format="nonsense")', "value", "there is no format nonsense")

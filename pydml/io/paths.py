@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import os
-from typing import NoReturn
+from collections.abc import Iterator
+from typing import BinaryIO, NoReturn
 
 from pydml.diagnostics import fail
 
@@ -84,16 +86,24 @@ def unreadable(path: str, error: OSError) -> NoReturn:
 
 def read_bytes(path: str, limit: int = -1) -> bytes:
     """The content of one file, or its first `limit` bytes; a name that ends in `.gz` is decompressed."""
+    with open_bytes(path) as stream:
+        return stream.read(limit)
+
+
+@contextlib.contextmanager
+def open_bytes(path: str) -> Iterator[BinaryIO]:
+    """The file for reading; a name that ends in `.gz` is decompressed.  Raises DMLError "file" or "data-format"."""
     try:
         if not path.endswith(".gz"):
             with open(path, "rb") as stream:
-                return stream.read(limit)
+                yield stream
+            return
         import gzip
         import zlib
 
         try:
-            with gzip.open(path, "rb") as stream:
-                return stream.read(limit)
+            with gzip.open(path, "rb") as packed:
+                yield packed  # type: ignore[misc]
         except (EOFError, zlib.error, gzip.BadGzipFile) as error:
             fail("data-format", f"{path}: the compressed file is damaged: {error}")
     except OSError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 from typing import Any
@@ -21,7 +22,7 @@ def write_value(value: Any, path: str, arguments: dict[str, Any]) -> None:
     """Write a matrix, scalar, list or frame.
 
     arguments: those of the write statement that were given, by name.  Missing folders are made; what was at `path` is
-    replaced.  Raises DMLError "file", "value" or "not-supported".
+    replaced.  A file whose name ends in `.gz` is compressed.  Raises DMLError "file", "value" or "not-supported".
     """
     path = local_path(path)
     if path.endswith(".mtd"):
@@ -36,7 +37,10 @@ def write_value(value: Any, path: str, arguments: dict[str, Any]) -> None:
         if isinstance(value, List):
             _write_list(value, new.folder(path), declared, options)
         else:
-            _write_one(value, new.file(path), declared, options)
+            name = new.file(path)
+            _write_one(value, name, declared, options)
+            if path.endswith(".gz"):
+                _compress(name)
         text = _metadata_text(value, declared, options, arguments.get("description"))
         if text is None:
             new.remove(metadata_path(path))
@@ -51,6 +55,22 @@ def _is_device(path: str) -> bool:
     except OSError:
         return False
     return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
+
+
+def _compress(path: str) -> None:
+    """Replace the file by its gzip form: a reader expects it where the name ends in `.gz`."""
+    import gzip
+    import shutil
+
+    packed = path + ".gz"
+    try:
+        with open(path, "rb") as source, gzip.open(packed, "wb", compresslevel=6) as target:
+            shutil.copyfileobj(source, target, 1 << 20)
+        os.replace(packed, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(packed)
+        raise
 
 
 def _write_text(path: str, text: str) -> None:

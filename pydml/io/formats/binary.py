@@ -25,7 +25,7 @@ import numpy as np
 
 from pydml.diagnostics import fail
 from pydml.io.metadata import BLOCK_SIZE
-from pydml.io.paths import part_files
+from pydml.io.paths import open_bytes, part_files
 from pydml.io.registry import Format, Option
 from pydml.io.triples import assemble
 from pydml.values.storage import SPARSITY_TURN_POINT, Sparse, check_dense_size, compact
@@ -88,7 +88,9 @@ def read_binary(path: str, options: dict[str, Any], metadata: Any, dtype: Any) -
 def _records(file: str) -> Iterator[tuple[int, int, int, int, int, bytes]]:
     """(block row, block column, rows, cols, kind, payload) of each record."""
     size = os.path.getsize(file)
-    with open(file, "rb") as stream:
+    if file.endswith(".gz"):
+        size = 2**31  # the size of the content is not known
+    with open_bytes(file) as stream:
         sync = _header(file, stream)
         while head := stream.read(4):
             length = _INT.unpack(head)[0] if len(head) == 4 else -2

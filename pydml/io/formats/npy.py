@@ -7,6 +7,7 @@ refused, since reading them would run code from the file.  A sparse matrix is wr
 
 from __future__ import annotations
 
+import io
 import zipfile
 from typing import Any
 
@@ -27,10 +28,12 @@ def only_file(path: str) -> str:
     return files[0]
 
 
-def _load(file: str, mapped: bool) -> Any:
+def _load(file: str) -> Any:
     try:
+        if file.endswith(".gz"):
+            return np.load(io.BytesIO(read_bytes(file)), allow_pickle=False)
         # mapped: the cells are copied once, by the conversion to the precision of the run
-        return np.load(file, allow_pickle=False, mmap_mode="r" if mapped else None)
+        return np.load(file, allow_pickle=False, mmap_mode="r")
     except (ValueError, EOFError, zipfile.BadZipFile, KeyError) as error:
         if "allow_pickle" in str(error) or "Python objects" in str(error):
             fail("not-supported", f"{file} holds Python objects, not numbers")
@@ -52,7 +55,7 @@ def read_npy(path: str, options: dict[str, Any], metadata: Any, dtype: Any) -> A
     file = only_file(path)
     if read_bytes(file, len(_MAGIC)) != _MAGIC:
         fail("data-format", f"{file} is not a file of NumPy")
-    return as_matrix(_load(file, mapped=True), file, metadata, dtype)
+    return as_matrix(_load(file), file, metadata, dtype)
 
 
 def write_npy(value: Any, path: str, options: dict[str, Any]) -> None:
@@ -65,7 +68,7 @@ def size_npy(path: str, options: dict[str, Any], metadata: Any) -> tuple[int | N
     file = only_file(path)
     if read_bytes(file, len(_MAGIC)) != _MAGIC:
         fail("data-format", f"{file} is not a file of NumPy")
-    array = _load(file, mapped=True)
+    array = _load(file)
     return (array.shape[0] if array.ndim else 1), int(np.prod(array.shape[1:], dtype=np.int64))
 
 
