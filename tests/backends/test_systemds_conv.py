@@ -41,7 +41,7 @@ def call(expression):
 
 @pytest.mark.parametrize("tiny", [True, False], ids=["meaning", "kernel"])
 @pytest.mark.parametrize(
-    ("expression", "value"), observed(), ids=lambda v: v.split("(")[0] if isinstance(v, str) else ""
+    ("expression", "value"), list(observed()), ids=lambda v: v.split("(")[0] if isinstance(v, str) else ""
 )
 def test_same_as_systemds(expression, value, tiny, monkeypatch):
     if not tiny:

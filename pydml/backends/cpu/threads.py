@@ -124,14 +124,19 @@ class _Blas:
 
     def _apply(self) -> None:
         wanted = min(self._limits, default=self._default)
-        if wanted == self._current:
+        if wanted is None and self._current is None:
             return
         from threadpoolctl import ThreadpoolController  # 5 ms, and most runs never come here
 
-        # Libraries are looked up each time: SciPy's appears with the first import of scipy.linalg.
+        # Libraries are looked up each time: SciPy's appears with the first import of scipy.linalg.  They are set even if the
+        # number is the same, as those that use OpenMP have one for each calling thread.
         for library in ThreadpoolController().select(user_api="blas").lib_controllers:
             original = self._original.setdefault(library.filepath, library.num_threads)
+            # threadpoolctl lets the first thread that sets a number own it and ignores all others.  The owner is this class.
+            release = getattr(library, "clear_controlling_thread", lambda force: None)
+            release(force=True)
             library.set_num_threads(original if wanted is None else wanted)
+            release(force=True)
         self._current = wanted
 
 

@@ -1,0 +1,68 @@
+"""Compiled code is kept between processes, in a private folder, and works for every size of vectors."""
+
+import os
+import stat
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from pydml.backends.cpu import jit, product, winograd
+from pydml.builtins import conv as meaning
+from pydml.builtins.conv import ConvGeometry
+
+CODE = """
+import numpy as np
+from pydml.backends.cpu.compiled import convolution
+kernel = convolution.gather_sums(np.float32, 8, 6)
+print(sum(kernel.stats.cache_hits.values()), sum(kernel.stats.cache_misses.values()))
+"""
+
+
+def run(folder):
+    environment = {**os.environ, "PYDML_CACHE_DIR": str(folder)}
+    done = subprocess.run(
+        [sys.executable, "-c", CODE], env=environment, check=True, timeout=120, stdout=subprocess.PIPE
+    )
+    return done.stdout.split()
+
+
+def test_second_process_loads_what_the_first_compiled(tmp_path):
+    folder = tmp_path / "cache"
+    assert run(folder) == [b"0", b"1"]
+    (compiled,) = folder.glob("compiled-*")
+    assert stat.S_IMODE(compiled.stat().st_mode) == 0o700
+    assert run(folder) == [b"1", b"0"]
+
+
+def test_an_unsafe_folder_is_not_used(tmp_path):
+    tmp_path.chmod(0o777)
+    assert run(tmp_path) == [b"0", b"1"]
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("size", [16, 64])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_kernels_are_right_for_other_vectors(size, dtype, monkeypatch):
+    """Of 16 bytes (no AVX) and of 64 (AVX-512): the compiler makes do with what this processor has."""
+    monkeypatch.setattr(jit, "vector_bytes", lambda: size)
+    g = ConvGeometry(5, 12, 11, 13, 3, 3, 1, 1, 1, 1)
+    rng = np.random.default_rng(3)
+    X, W, dout = (
+        rng.standard_normal(shape).astype(dtype)
+        for shape in ((3, g.image_cols), (g.F, g.filter_cols), (3, g.output_cols))
+    )
+    expected = (
+        meaning.convolve(X, W, g),
+        meaning.convolve_data_gradient(W, dout, g),
+        meaning.convolve_filter_gradient(X, dout, g),
+    )
+    for module, extra in ((product, ()), (winograd, (6,))):
+        out, dX, dW = np.empty_like(dout), np.empty_like(X), np.empty_like(W)
+        module.forward(X, W, None, g, dtype, out, *extra)
+        module.data_gradient(W, dout, g, dtype, dX, *extra)
+        module.filter_gradient(X, dout, g, dtype, dW, *extra)
+        for result, exact in zip((out, dX, dW), expected, strict=True):
+            tolerance = 1e-5 if dtype == np.float32 else 1e-12
+            assert np.abs(result - exact).max() <= tolerance * np.abs(exact).max()
