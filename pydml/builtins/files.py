@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+
 from pydml.builtins.registry import builtin
 from pydml.io import registry
 from pydml.types import (
@@ -41,7 +43,7 @@ def _format_help(use: str) -> str:
         for option in declared.options:
             if use in option.uses:
                 lines.append(f"    {option.name}: {option.doc}{_default_text(option.default)}.")
-    return "\n".join(lines)
+    return textwrap.indent("\n".join(lines), "    ")
 
 
 def _default_text(value: object) -> str:
@@ -152,8 +154,9 @@ def write(ctx, X, path, *arguments):
     X: a matrix, scalar, list or frame.  path: missing folders are made; an old file or folder of that name is replaced only
     when the new one is complete, the `.mtd` after the data.  format: text (default), csv, mm (without `.mtd`), binary, ...
     description: a remark for the `.mtd`.  data_type, value_type, rows, cols, nnz, schema, cols_in_block and the options of
-    reading are accepted and without effect, as in SystemDS.  A name that ends in `.gz` is compressed.  A scalar is written as its text, a boolean as true or false.  A list becomes a folder with the
-    files `<position>_<name>`, positions from 0, and their `.mtd`s.
+    reading are accepted and without effect, as in SystemDS.  A name that ends in `.gz` is compressed.  A scalar is written as
+    its text, a boolean as true or false.  A list becomes a folder with the files `<position>_<name>`, positions from 0, and
+    their `.mtd`s.
 
     Raises "file" where the system refuses, "value" for a matrix without rows or columns in most formats.  Same as SystemDS
     `write`, which writes large results as folders of part files; here they are single files.

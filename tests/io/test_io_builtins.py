@@ -100,6 +100,6 @@ def test_compressed_files(tmp_path, format):
 def test_documentation_lists_the_formats():
     for name in ("read", "write"):
         text = registry.get(name).doc
-        assert "\n  csv: one line per row" in text
-        assert '\n    sep: what divides cells: one or more characters, taken literally; default ",".' in text
+        assert "\n      csv: one line per row" in text
+        assert '\n        sep: what divides cells: one or more characters, taken literally; default ",".' in text
     assert "naStrings" in registry.get("read").doc
