@@ -50,7 +50,7 @@ UFUNCS: dict[str, Any] = {
     "max": np.maximum,
     "bias_add": np.add,
     "bias_multiply": np.multiply,
-    "unary -": np.negative,
+    "unary -": lambda x, out: np.subtract(0.0, x, out=out),  # a zero stays positive
     "!": np.logical_not,
     "exp": np.exp,
     "log": np.log,

@@ -126,9 +126,10 @@ def with_scalar(code, x, y, d):
 
 def unary(code, x, d):
     n = d.shape[0]
+    zero = x.dtype.type(0)
     if code == 14:
         for i in range(n):
-            d[i] = -x[i]
+            d[i] = zero - x[i]  # a zero stays positive
     elif code == 15:
         for i in range(n):
             d[i] = abs(x[i])
