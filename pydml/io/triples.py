@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from pydml.values.storage import SPARSITY_TURN_POINT, Sparse, check_dense_size
+from pydml.values.storage import SPARSITY_TURN_POINT, Sparse, check_dense_size, compact
 
 # lines that are made at once: large enough to be quick, small enough to stay in the cache
 CHUNK = 1 << 16
@@ -19,8 +19,14 @@ def assemble(rows: int, cols: int, i: np.ndarray, j: np.ndarray, values: np.ndar
     if cols > 1 and cells >= 4096 and len(values) < SPARSITY_TURN_POINT * cells:
         from scipy.sparse import csr_matrix
 
-        order = np.lexsort((j, i))  # stable: repeated cells keep their order
-        i, j, values = i[order], j[order], values[order]
+        if cells < 2**63:
+            places = i * cols + j
+            if not bool((places[1:] > places[:-1]).all()):
+                order = np.argsort(places, kind="stable")  # repeated cells keep their order
+                i, j, values = i[order], j[order], values[order]
+        else:
+            order = np.lexsort((j, i))
+            i, j, values = i[order], j[order], values[order]
         kept = np.ones(len(i), bool)
         kept[:-1] = (i[1:] != i[:-1]) | (j[1:] != j[:-1])
         kept &= values != 0
@@ -32,6 +38,15 @@ def assemble(rows: int, cols: int, i: np.ndarray, j: np.ndarray, values: np.ndar
     result = np.zeros((rows, cols), dtype)
     result[i, j] = values
     return result
+
+
+def converted(array: np.ndarray, dtype: Any) -> np.ndarray | Sparse:
+    """A matrix of cells of any type as doubles (or singles), sparse where that is worth it; never a view of `array`."""
+    array = array.astype(array.dtype.newbyteorder("="), copy=False)
+    value = compact(array)
+    if isinstance(value, Sparse):
+        return Sparse(value.csr.astype(dtype))
+    return np.array(value, dtype=dtype, order="C", subok=False)
 
 
 def nonzero_cells(value: Any) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:

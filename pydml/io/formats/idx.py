@@ -17,7 +17,8 @@ import numpy as np
 from pydml.diagnostics import fail
 from pydml.io.paths import part_files, read_bytes
 from pydml.io.registry import Format
-from pydml.values.storage import Sparse, check_dense_size, compact
+from pydml.io.triples import converted
+from pydml.values.storage import Sparse, check_dense_size
 
 _TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 
@@ -50,7 +51,7 @@ def read_idx(path: str, options: dict[str, Any], metadata: Any, dtype: Any) -> A
         fail("data-format", f"{file}: the header announces {size} = {rows * cols} cells, the file has {found}")
     metadata.check_size(rows, cols)
     check_dense_size(rows, cols, np.dtype(dtype).itemsize)
-    return compact(np.frombuffer(data, kind, rows * cols, start).reshape(rows, cols).astype(dtype))
+    return converted(np.frombuffer(data, kind, rows * cols, start).reshape(rows, cols), dtype)
 
 
 def _only_file(path: str) -> str:

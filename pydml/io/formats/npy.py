@@ -16,7 +16,8 @@ import numpy as np
 from pydml.diagnostics import fail
 from pydml.io.paths import part_files, read_bytes
 from pydml.io.registry import Format
-from pydml.values.storage import Sparse, check_dense_size, compact
+from pydml.io.triples import converted
+from pydml.values.storage import Sparse, check_dense_size
 
 _MAGIC = b"\x93NUMPY"
 
@@ -47,8 +48,7 @@ def as_matrix(array: np.ndarray, file: str, metadata: Any, dtype: Any) -> Any:
     cols = int(np.prod(array.shape[1:], dtype=np.int64)) if array.ndim > 1 else 1
     metadata.check_size(rows, cols)
     check_dense_size(rows, cols, np.dtype(dtype).itemsize)
-    # .npy files may be in Fortran order
-    return compact(np.array(array, dtype=dtype, order="C").reshape(rows, cols))
+    return converted(np.asarray(array).reshape(rows, cols), dtype)
 
 
 def read_npy(path: str, options: dict[str, Any], metadata: Any, dtype: Any) -> Any:
