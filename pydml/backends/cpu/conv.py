@@ -25,8 +25,9 @@ from pydml.builtins.conv import ConvGeometry, conv_geometry
 from pydml.builtins.registry import kernel
 from pydml.values import to_dense
 
-# Multiply-adds of a whole call.  Below, NumPy takes less than some 20 ms, and loading Numba alone takes longer.
-TINY_WORK = 2_000_000
+# Multiply-adds of a whole call.  Up to here NumPy takes about a millisecond; a job of such calls does not wait a second for Numba.
+# The choice follows from the sizes alone: if it depended on earlier calls, equal calls could differ in the last digit.
+TINY_WORK = 300_000
 
 # Costs in nanoseconds on one core, float32 with 256-bit vectors; only their ratios matter, and those hold for other vectors and
 # float64 well enough.  Of a transform: for one tile of one channel or filter, by the number of points; measured within whole

@@ -14,13 +14,14 @@ from pydml.builtins.conv import ConvGeometry, pool_geometry
 from pydml.builtins.registry import kernel
 from pydml.values import to_dense
 
-TINY_CELLS = 20_000  # window cells of a whole call; below, the meaning is quick and waits for no Numba
+TINY_CELLS = 20_000  # window cells of a whole call, and
+TINY_WINDOWS = 100  # windows of an image: up to both, the meaning takes a millisecond or two, and no Numba is needed
 CELLS_PER_NS = 1.0  # window cells of one core, to tell small work
 BIAS_CELLS = 1 << 18  # cells of a tile of the bias operations
 
 
 def _is_tiny(g: ConvGeometry, images: int) -> bool:
-    return images * g.output_cols * g.Hf * g.Wf <= TINY_CELLS
+    return g.output_cols <= TINY_WINDOWS and images * g.output_cols * g.Hf * g.Wf <= TINY_CELLS
 
 
 def _pool(X: np.ndarray, g: ConvGeometry, average: bool) -> np.ndarray:
