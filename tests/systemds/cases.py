@@ -61,7 +61,7 @@ class Case:
 def read_cases(path: Path) -> list[Case]:
     """The programs of a file, in order."""
     cases: list[Case] = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").split("\n"), 1):
+    for number, line in enumerate(path.read_bytes().decode().split("\n"), 1):
         if line.startswith("--- "):
             cases.append(Case(path, line[4:].strip(), number))
         elif cases:
@@ -92,8 +92,8 @@ def _add_line(case: Case, line: str) -> None:
 
 def write_cases(path: Path, cases: list[Case]) -> None:
     """Write a file again, with the outputs that the cases have now; the text before the first program is kept."""
-    head = path.read_text(encoding="utf-8").partition("--- ")[0]
-    path.write_text(head + "\n".join(map(case_text, cases)), encoding="utf-8")
+    head = path.read_bytes().decode().partition("--- ")[0]
+    path.write_bytes((head + "\n".join(map(case_text, cases))).encode())
 
 
 def case_text(case: Case) -> str:
