@@ -4,6 +4,7 @@ import os
 import stat
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -30,8 +31,15 @@ def run(folder):
 
 def test_second_process_loads_what_the_first_compiled(tmp_path):
     folder = tmp_path / "cache"
+    old, recent = folder / "compiled-of-old", folder / "compiled-of-yesterday"
+    for other, days in ((old, 40), (recent, 1)):
+        other.mkdir(parents=True)
+        os.utime(other, (time.time() - days * 86400,) * 2)
+    folder.chmod(0o700)
     assert run(folder) == [b"0", b"1"]
-    (compiled,) = folder.glob("compiled-*")
+    assert not old.exists()
+    assert recent.exists()
+    (compiled,) = set(folder.glob("compiled-*")) - {recent}
     assert stat.S_IMODE(compiled.stat().st_mode) == 0o700
     assert run(folder) == [b"1", b"0"]
 

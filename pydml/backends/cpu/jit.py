@@ -21,6 +21,7 @@ from __future__ import annotations
 import functools
 import os
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -100,10 +101,23 @@ def cache_folder() -> str | None:
         return None
     path = os.path.join(parent, f"compiled-{_digest()}")
     try:
+        if not os.path.isdir(path):
+            _drop_old(parent)
         os.makedirs(path, mode=0o700, exist_ok=True)
+        os.utime(path)
     except OSError:
         return None
     return path
+
+
+def _drop_old(parent: str) -> None:
+    """Remove the code of other versions that was not used for a month."""
+    import shutil
+
+    limit = time.time() - 30 * 24 * 3600
+    for entry in os.scandir(parent):
+        if entry.name.startswith("compiled-") and entry.stat(follow_symlinks=False).st_mtime < limit:
+            shutil.rmtree(entry.path, ignore_errors=True)
 
 
 def _digest() -> str:

@@ -29,7 +29,7 @@ from pydml.builtins.conv import ConvGeometry
 POINTS = {3: (4, 6, 7), 5: (8,)}
 BLOCK_BYTES = 12 << 20  # points of the tiles of a block, for one thread
 MOST_TILES, FEWEST_TILES = 160, 48  # tiles of a block: enough columns for the product
-GRADIENT_BLOCK_BYTES = 24 << 20  # points of a block in the gradient of the filters, for all threads
+GRADIENT_BLOCK_BYTES = 32 << 20  # points of a block in the gradient of the filters, for all threads
 DEPTH = 256  # taps at once in a product: a panel of them is half of a small first-level cache
 CACHED_BYTES = 64 << 10  # rows at once in a product: they stay in the second-level cache
 MULTIPLY_ADDS_PER_NS = 40  # of one core, to tell small work
@@ -208,7 +208,7 @@ def filter_gradient(X: np.ndarray, dout: np.ndarray, g: ConvGeometry, dtype: Any
     row_panels = -(-g.F // height)
     padded = row_panels * height
     panels = -(-g.C // width)
-    tiles = max(tile_columns, min(GRADIENT_BLOCK_BYTES // (points * itemsize * (panels * width + g.F)), 4 * DEPTH))
+    tiles = max(tile_columns, min(GRADIENT_BLOCK_BYTES // (points * itemsize * (panels * width + g.F)), 2 * DEPTH))
     per_block = min(strips, tiles // tile_columns)
     tiles = per_block * tile_columns
 
