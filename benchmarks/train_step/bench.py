@@ -58,9 +58,8 @@ def pydml_step(args):
 
 
 def torch_step(args, model, channels_last=False):
-    import torch
-
     import alexnet_torch
+    import torch
 
     torch.set_num_threads(args.threads)
     network = alexnet_torch.build(model, torch.float32 if args.precision == "single" else torch.float64)
