@@ -1,8 +1,8 @@
 """Builtins that move cells without computing with them: t, diag, cbind, rbind, append, order, removeEmpty, replace, ...
 
 Frames take part by methods: `concat(others, axis)`, `select(indices, axis)` with 0-based indices, `filled(axis)` (a
-boolean for each row or column: has it a value), `order(by, decreasing, index_return)` and `replace(pattern,
-replacement)`.  Axis 0 stands for rows.
+boolean for each row or column: has it a value), `blank(axis)` (one row or column without values), `order(by, decreasing,
+index_return)` and `replace(pattern, replacement)`.  Axis 0 stands for rows.
 """
 
 from __future__ import annotations
@@ -353,7 +353,7 @@ def removeEmpty(target, margin, select, empty_return):
     else:
         kept = (target != 0).any(axis=1 - axis) if type(target) is np.ndarray else target.filled(axis)
     if type(target) is not np.ndarray:
-        return target.select(np.flatnonzero(kept), axis)
+        return target.select(np.flatnonzero(kept), axis) if kept.any() or not empty_return else target.blank(axis)
     if not kept.any() and empty_return:
         return np.zeros((1, target.shape[1]) if axis == 0 else (target.shape[0], 1), target.dtype)
     if kept.all():

@@ -224,7 +224,12 @@ def list_text(value: List) -> str:
     """`List containing:`, a new line and the elements in brackets; an empty list has no `[`, as in SystemDS."""
     if len(value) == 0:
         return "List containing:]"
-    parts = [f"\nMatrix:\n{matrix_text(v)}" if is_matrix(v) else value_text(v) for v in value]
+    parts = []
+    for item in value:
+        if is_matrix(item):
+            parts.append(f"\nMatrix:\n{matrix_text(item)}")
+        else:
+            parts.append(("\n" if hasattr(item, "to_text") else "") + value_text(item))
     return f"List containing:\n[{', '.join(parts)}]"
 
 
