@@ -44,12 +44,12 @@ def _frame_type(data: Type, rows: Type, cols: Type, schema: Type) -> Type:
 
 
 def _repeats(count: int, rows: int | None, cols: int | None) -> None:
-    if None in (rows, cols) or count in (1, cols, rows * cols):  # type: ignore[operator]
+    if None in (rows, cols) or count in (1, cols, rows * cols):
         return
     fail(
         "shape-mismatch",
         f"frame: data has {count} values; a frame of {rows} x {cols} takes 1, {cols} (one for each column) or "
-        f"{rows * cols}",  # type: ignore[operator]
+        f"{rows * cols}",
     )
 
 

@@ -260,7 +260,7 @@ class Column:
             raise CellError(cells.index(""), "", BOOLEAN)
         missing = np.array([t is None or t == "" for t in cells], np.bool_)
         if not missing.any():
-            return Column(type, _parse_all(cells, type, strict))  # type: ignore[arg-type]
+            return Column(type, _parse_all(cells, type, strict))
         places = np.flatnonzero(~missing)
         data = defaults(type, len(cells))
         try:

@@ -22,15 +22,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import hypothesis.strategies as st
+from cases import difference
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
-from cases import difference
 from pydml import DMLError
 from pydml.config import make_config
 from pydml.script import Script
 
 MAX_BITS = 45  # of whole numbers in doubles
-SIZES = (1, 2, 3, 4)
+
+# Numbers of rows and columns.  The large ones are enough for kernels that leave small matrices alone.
+SMALL = (1, 2, 3, 4)
+LARGE = (1, 3, 190)
 
 
 @dataclass(frozen=True)
@@ -65,9 +68,15 @@ class Function:
 
 @dataclass
 class Writer:
-    """Writes one program; `draw` chooses."""
+    """Writes one program.  wild: with NaN, infinities and numbers that grow.
 
-    draw: Callable
+    draw_seed: gives the seed of each statement, so that Hypothesis may leave statements out, but need not know of each
+    choice within them.
+    """
+
+    draw_seed: Callable[[], int]
+    sizes: tuple[int, ...] = SMALL
+    wild: bool = False
     lines: list[str] = field(default_factory=list)
     variables: dict[str, Kind] = field(default_factory=dict)
     functions: list[Function] = field(default_factory=list)
@@ -75,17 +84,22 @@ class Writer:
     indent: int = 0
     loops: int = 0
     busy: set[str] = field(default_factory=set)  # loop variables and bounds: not assigned
+    random: random.Random = field(default_factory=lambda: random.Random(0))
+
+    @property
+    def size_bits(self) -> int:
+        return max(self.sizes).bit_length()
 
     # ---- choices
 
     def number(self, low: int, high: int) -> int:
-        return self.draw(st.integers(low, high))
+        return self.random.randint(low, high)
 
     def pick(self, items):
-        return self.draw(st.sampled_from(list(items)))
+        return self.random.choice(items)
 
     def chance(self, percent: int) -> bool:
-        return self.number(0, 99) >= 100 - percent
+        return self.random.randrange(100) < percent
 
     def fresh(self, prefix: str) -> str:
         self.count += 1
@@ -124,7 +138,8 @@ class Writer:
         if choice == 8:
             matrices = self.known(lambda k: k.data == "matrix")
             if matrices:
-                return Expr(f"{self.pick(('nrow', 'ncol', 'length'))}({self.pick(matrices)})", Kind("int", bits=5))
+                text = f"{self.pick(('nrow', 'ncol', 'length'))}({self.pick(matrices)})"
+                return Expr(text, Kind("int", bits=2 * self.size_bits + 1))
         if choice == 9:
             c = self.make_boolean(depth - 1)
             return Expr(f"ifelse({c.text}, {a.text}, {b.text})", _wider(a.kind, b.kind))
@@ -167,7 +182,7 @@ class Writer:
         if choice == 8:
             M = self.any_matrix(depth - 1, True)
             function = self.pick(("sum", "min", "max"))
-            return Expr(f"{function}({M.text})", Kind("double", bits=M.kind.bits + 4))
+            return Expr(f"{function}({M.text})", Kind("double", bits=M.kind.bits + 2 * self.size_bits))
         if choice == 9:
             cell = self.cell(whole)
             if cell is not None:
@@ -183,6 +198,18 @@ class Writer:
     def fractional(self, depth: int) -> Expr:
         """A double that is no whole number."""
         kind = Kind("double", whole=False)
+        if self.wild and self.chance(40):
+            a, b = self.make_double(depth - 1, False), self.make_double(depth - 1, False)
+            forms = (
+                "({} / {})",
+                "({} ^ {})",
+                "log({}, {})",
+                "({} %% {})",
+                "(1 / ({} - {}))",
+                "exp({} * {})",
+                "sqrt({} - {})",
+            )
+            return Expr(self.pick(forms).format(a.text, b.text), kind)
         choice = self.number(0, 5)
         if choice <= 1:
             a, b = self.make_double(depth - 1, False), self.make_double(depth - 1, False)
@@ -255,7 +282,7 @@ class Writer:
     # ---- matrices
 
     def any_matrix(self, depth: int, whole: bool) -> Expr:
-        return self.matrix(self.pick(SIZES), self.pick(SIZES), depth, whole)
+        return self.matrix(self.pick(self.sizes), self.pick(self.sizes), depth, whole)
 
     def leaf(self, rows: int, cols: int, whole: bool) -> Expr:
         names = self.known(lambda k: k.data == "matrix" and (k.rows, k.cols) == (rows, cols) and (k.whole or not whole))
@@ -263,6 +290,12 @@ class Writer:
             name = self.pick(names)
             return Expr(name, self.variables[name])
         kind = Kind("matrix", rows, cols, whole, 4 if whole else 5)
+        if rows * cols > 16:
+            a, b, c = self.number(1, 9), self.pick((7, 11, 13)), self.number(-5, 2)
+            text = f"matrix(seq(1, {rows * cols}) * {a} %% {b} + {c}, {rows}, {cols})"
+            if self.chance(25):  # sparse
+                text = f"max({text} - 7, 0)"
+            return Expr(text if whole else f"({text} / 8 + 0.1)", kind)
         if whole and self.chance(20):
             return Expr(f"matrix({self.number(-3, 5)}, {rows}, {cols})", kind)
         if whole and self.chance(20):
@@ -271,6 +304,8 @@ class Writer:
         if self.chance(25):
             cells = [c if c > 3 else 0 for c in cells]
         words = [str(c) if whole else str(c / 4 + 0.1) for c in cells]
+        if self.wild and not whole:
+            words = [self.pick(("NaN", "Infinity", "-Infinity", "0", w, w)) for w in words]
         return Expr(f'matrix("{" ".join(words)}", {rows}, {cols})', kind)
 
     def matrix(self, rows: int, cols: int, depth: int, whole: bool) -> Expr:
@@ -294,12 +329,14 @@ class Writer:
             a = self.matrix(cols, rows, depth - 1, whole)
             return Expr(f"t({a.text})", self.like(a, kind))
         if choice == 8:
-            inner = self.pick(SIZES)
+            inner = self.pick(self.sizes)
             a, b = self.matrix(rows, inner, depth - 1, whole), self.matrix(inner, cols, depth - 1, whole)
-            bits = a.kind.bits + b.kind.bits + 2
+            bits = a.kind.bits + b.kind.bits + self.size_bits
             if a.kind.whole and b.kind.whole:
                 if bits > MAX_BITS:
-                    return Expr(f"(({a.text} %% 8) %*% ({b.text} %% 8))", Kind("matrix", rows, cols, True, 8))
+                    return Expr(
+                        f"(({a.text} %% 8) %*% ({b.text} %% 8))", Kind("matrix", rows, cols, True, 6 + self.size_bits)
+                    )
                 return Expr(f"({a.text} %*% {b.text})", Kind("matrix", rows, cols, True, bits))
             return Expr(f"(tanh({a.text}) %*% {b.text})", kind)
         if choice == 9 and cols > 1:
@@ -319,14 +356,14 @@ class Writer:
                 source = self.variables[name]
                 text = f"{name}[{self.range(rows, source.rows)}, {self.range(cols, source.cols)}]"
                 return Expr(text, Kind("matrix", rows, cols, source.whole, source.bits))
-        if choice == 12 and cols == 1:
-            a = self.matrix(rows, self.pick(SIZES), depth - 1, True)
+        if choice in (9, 11, 12) and cols == 1:
+            a = self.matrix(rows, self.pick(self.sizes), depth - 1, True)
             function = self.pick(("rowSums", "rowMaxs", "rowMins", "rowIndexMax", "rowIndexMin"))
-            return Expr(f"{function}({a.text})", Kind("matrix", rows, cols, True, a.kind.bits + 2))
-        if choice == 12 and rows == 1:
-            a = self.matrix(self.pick(SIZES), cols, depth - 1, True)
+            return Expr(f"{function}({a.text})", Kind("matrix", rows, cols, True, a.kind.bits + self.size_bits))
+        if choice in (10, 11, 12) and rows == 1:
+            a = self.matrix(self.pick(self.sizes), cols, depth - 1, True)
             function = self.pick(("colSums", "colMaxs", "colMins"))
-            return Expr(f"{function}({a.text})", Kind("matrix", rows, cols, True, a.kind.bits + 2))
+            return Expr(f"{function}({a.text})", Kind("matrix", rows, cols, True, a.kind.bits + self.size_bits))
         if choice == 13:
             a = self.matrix(rows, cols, depth - 1, True)
             function = self.pick(("abs", "sign", "round", "floor", "ceil"))
@@ -346,7 +383,7 @@ class Writer:
             return Expr(f"{self.pick(('rev', 'cummax', 'cummin'))}({a.text})", self.like(a, kind))
         if choice == 18:
             a = self.matrix(rows, cols, depth - 1, whole)
-            return Expr(f"cumsum({a.text})", self.grown(a, kind, 2))
+            return Expr(f"cumsum({a.text})", self.grown(a, kind, self.size_bits))
         if choice == 19 and rows == cols:
             a = self.matrix(rows, 1, depth - 1, whole)
             return Expr(f"diag({a.text})", self.like(a, kind))
@@ -371,6 +408,18 @@ class Writer:
             return self.leaf(rows, cols, True)
         kind = Kind("matrix", rows, cols, False)
         a = self.matrix(rows, cols, depth - 1, False)
+        if self.wild and self.chance(40):
+            b = self.operand(rows, cols, depth - 1, False)
+            forms = (
+                "({} / {})",
+                "({} ^ {})",
+                "log({}, {})",
+                "({} %% {})",
+                "(1 / ({} - {}))",
+                "exp({} * {})",
+                "sqrt({} - {})",
+            )
+            return Expr(self.pick(forms).format(a.text, b.text), kind)
         if self.chance(30):
             b = self.matrix(rows, cols, depth - 1, False)
             return Expr(f"({a.text} / (abs({b.text}) + 1))", kind)
@@ -386,7 +435,7 @@ class Writer:
         )
         text = self.pick(forms).format(a.text)
         if cols == 1 and self.chance(20):
-            text = f"{self.pick(('rowMeans', 'rowSums'))}({self.matrix(rows, self.pick(SIZES), depth - 1, False).text})"
+            text = f"{self.pick(('rowMeans', 'rowSums'))}({self.matrix(rows, self.pick(self.sizes), depth - 1, False).text})"
         return Expr(f"({text})", kind)
 
     def operand(self, rows: int, cols: int, depth: int, whole: bool) -> Expr:
@@ -429,7 +478,7 @@ class Writer:
             e = self.scalar(kind.data, depth, kind.whole)
         if kind.whole and e.kind.bits > kind.bits:
             return Expr(f"({e.text} %% {2**kind.bits})", kind)
-        if not kind.whole and self.loops:
+        if not kind.whole and self.loops and not self.wild:
             return Expr(f"(2 * sin({e.text}))", kind)
         return e
 
@@ -439,13 +488,16 @@ class Writer:
         data = self.pick(("int", "double", "boolean", "string", "matrix", "matrix", "matrix"))
         whole = data in ("int", "boolean", "string") or self.chance(55)
         if data == "matrix":
-            return Kind("matrix", self.pick(SIZES), self.pick(SIZES), whole, 12)
+            return Kind("matrix", self.pick(self.sizes), self.pick(self.sizes), whole, 12)
         return Kind(data, 0, 0, whole, 12)
 
     def statement(self, depth: int) -> None:
+        self.random.seed(self.draw_seed())
         choice = self.number(0, 19)
-        if choice <= 7:
+        if choice <= 6:
             self.assign_new()
+        elif choice == 7:
+            self.copy()
         elif choice <= 10:
             self.assign_again()
         elif choice <= 12:
@@ -467,17 +519,32 @@ class Writer:
 
     def assign_new(self) -> None:
         kind = self.new_kind()
-        e = self.value(kind, self.number(0, 3))
+        e = self.value(kind, self.number(1, 4))
         name = self.fresh(kind.data[0] if kind.data != "matrix" else "M")
         self.line(f"{name} = {e.text}")
         self.variables[name] = kind
+
+    def copy(self) -> None:
+        """Another name, or a list, for a matrix that may be changed afterwards."""
+        names = self.known(lambda k: k.data == "matrix")
+        if not names:
+            return
+        name, copy = self.pick(names), self.fresh("M")
+        if self.chance(50):
+            self.line(f"{copy} = {name}")
+        else:
+            kept = self.fresh("l")
+            self.line(f"{kept} = list({name}, {self.pick(names)})")
+            self.assign_cells()
+            self.line(f"{copy} = as.matrix({kept}[1])")
+        self.variables[copy] = self.variables[name]
 
     def assign_again(self) -> None:
         names = [n for n in self.variables if n not in self.busy]
         if not names:
             return
         name = self.pick(names)
-        self.line(f"{name} = {self.value(self.variables[name], self.number(0, 3)).text}")
+        self.line(f"{name} = {self.value(self.variables[name], self.number(1, 4)).text}")
 
     def assign_cells(self) -> None:
         names = [n for n in self.known(lambda k: k.data == "matrix") if n not in self.busy]
@@ -549,7 +616,7 @@ class Writer:
     def parfor_loop(self) -> None:
         """Each iteration writes a row of its own."""
         name, i = self.fresh("P"), self.fresh("i")
-        kind = Kind("matrix", self.pick(SIZES), self.pick(SIZES), self.chance(50), 12)
+        kind = Kind("matrix", self.pick(self.sizes), self.pick(self.sizes), self.chance(50), 12)
         self.line(f"{name} = matrix(0, {kind.rows}, {kind.cols})")
         self.line(f"parfor ({i} in 1:{kind.rows}) {{")
         outer = dict(self.variables)
@@ -596,7 +663,7 @@ class Writer:
             f"{x} = colVars({A.text})",
         )
         self.line(self.pick(forms))
-        self.line(f"print(toString({x}, decimal=8))")
+        self.line(f"print(toString({x}, decimal=8))")  # 100 rows and columns at most
 
     def print_something(self) -> None:
         names = list(self.variables)
@@ -604,7 +671,15 @@ class Writer:
             self.print_variable(self.pick(names))
 
     def print_variable(self, name: str) -> None:
-        if self.variables[name].data == "matrix":
+        kind = self.variables[name]
+        if kind.data == "matrix" and kind.rows * kind.cols > 16:
+            x = self.fresh("x")
+            if kind.whole:
+                self.line(f"{x} = sum({name} %% 1024 * (seq(1, {kind.rows}) %% 8))")
+            else:
+                self.line(f"{x} = sum({name} * (seq(1, {kind.rows}) %% 8))")
+            self.line(f"print({x})")
+        elif kind.data == "matrix":
             self.line(f"print(toString({name}, decimal=8))")
         else:
             self.line(f'print("{name} " + {name})' if self.chance(30) else f"print({name})")
@@ -612,12 +687,12 @@ class Writer:
     # ---- functions and the whole
 
     def function(self) -> None:
-        inner = Writer(self.draw, functions=list(self.functions), count=self.count)
+        inner = Writer(self.draw_seed, self.sizes, self.wild, functions=list(self.functions))
         name = self.fresh("f")
         params = [(f"p{i}", self.new_kind()) for i in range(self.number(1, 3))]
         inner.variables = dict(params)
         inner.count, inner.indent = self.count, 1
-        for _ in range(self.number(0, 3)):
+        for _ in range(self.number(0, 4)):
             inner.statement(1)
         results = []
         for i in range(self.number(1, 2)):
@@ -636,10 +711,14 @@ class Writer:
         self.functions.append(Function(name, params, results))
 
     def program(self) -> str:
+        self.random.seed(self.draw_seed())
         for _ in range(self.number(0, 2)):
             self.function()
-        for _ in range(self.number(2, 10)):
+        self.random.seed(self.draw_seed())
+        for _ in range(self.number(2, 14)):
             self.statement(2)
+        for _ in self.functions:
+            self.call()
         for name in list(self.variables):
             self.print_variable(name)
         return "\n".join(self.lines) + "\n"
@@ -651,9 +730,11 @@ def _wider(a: Kind, b: Kind) -> Kind:
 
 
 @st.composite
-def programs(draw: Callable) -> str:
-    """The text of a program."""
-    return Writer(draw).program()
+def programs(draw: Callable, wild: bool = False) -> str:
+    """The text of a program.  wild: with NaN, infinities and numbers that grow, where only one implementation is asked."""
+    large = draw(st.integers(0, 3)) == 3
+    seeds = st.integers(0, 2**24)
+    return Writer(lambda: draw(seeds), LARGE if large else SMALL, wild and draw(st.booleans())).program()
 
 
 # ---- comparisons
@@ -765,7 +846,7 @@ def main(arguments: list[str] | None = None) -> int:
         deadline=None,
         suppress_health_check=list(HealthCheck),
     )
-    @given(programs())
+    @given(programs(wild=not options.systemds))
     def explore(program: str) -> None:
         nonlocal count
         count += 1
