@@ -84,7 +84,7 @@ def frame(data, rows, cols, schema):
         try:
             columns.append(Column.of_texts(own, type))
         except CellError as error:
-            error.report("frame", f"C{j + 1}")
+            error.fail_in("frame", f"C{j + 1}")
     return Frame(columns, None, rows)
 
 

@@ -142,7 +142,7 @@ class CellError(Exception):
     def __init__(self, row: int, text: str, type: str):
         self.row, self.text, self.type = row, text, type
 
-    def report(self, what: str, column: str) -> NoReturn:
+    def fail_in(self, what: str, column: str) -> NoReturn:
         """Raise DMLError "value" with the place of the cell."""
         expected = {BOOLEAN: "true or false", HASH32: "a hexadecimal number", HASH64: "a hexadecimal number"}
         kind = expected.get(self.type, "a number" if self.type in (FP32, FP64) else f"a number of type {self.type}")
