@@ -4,6 +4,7 @@
     bool, int, float, str, NumPy scalars      boolean, int, double, string
     array of two dimensions                   matrix (float64 is not copied)
     SciPy sparse matrix or array              matrix; comes back as csr_array
+    DataFrame of pandas                       frame (see `data_frame`)
     list, tuple                               list
     dict with str keys                        list with names
 
@@ -15,28 +16,17 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from pydml.diagnostics import fail
 from pydml.signature import article
+from pydml.values.frame import Frame
 from pydml.values.list import List
 from pydml.values.storage import Sparse
 from pydml.values.text import parse_double
-
-_CONVERTERS: list[tuple[Callable[[Any], bool], Callable[[Any, str, Any], Any]]] = []
-_EXPORTERS: dict[type, Callable[[Any], Any]] = {}
-
-
-def register_conversion(
-    accepts: Callable[[Any], bool], into: Callable[[Any, str, Any], Any], cls: type, out: Callable[[Any], Any]
-) -> None:
-    """Let another module's values (frames) cross: into(value, name, dtype) -> run-time value of class cls; out is its inverse."""
-    _CONVERTERS.append((accepts, into))
-    _EXPORTERS[cls] = out
-
 
 # ---- into DML
 
@@ -66,14 +56,16 @@ def to_dml(value: Any, name: str, dtype: Any = np.float64) -> Any:
             if not isinstance(key, str):
                 fail("argument-type", f"{name}: the names of a list must be strings, got {key!r}")
         return List([to_dml(item, f"{name}[{key!r}]", dtype) for key, item in value.items()], list(value))
-    if isinstance(value, (List, Sparse)):
+    if isinstance(value, (List, Sparse, Frame)):
         return value
     scipy_sparse = sys.modules.get("scipy.sparse")  # if nobody has imported it, this is no value of it
     if scipy_sparse is not None and scipy_sparse.issparse(value):
         return _sparse(value, name, dtype)
-    for accepts, into in _CONVERTERS:
-        if accepts(value):
-            return into(value, name, dtype)
+    pandas = sys.modules.get("pandas")
+    if isinstance(value, getattr(pandas, "DataFrame", ())):
+        from pydml.values.data_frame import frame_of
+
+        return frame_of(value, name)
     kind = f"{type(value).__module__}.{type(value).__qualname__}".removeprefix("builtins.")
     if value is None:
         fail("argument-type", f"{name} is None, which DML does not have", help="leave the argument out")
@@ -88,7 +80,7 @@ def to_dml(value: Any, name: str, dtype: Any = np.float64) -> Any:
     fail(
         "argument-type",
         f"{name} is {article(kind)}, which is no DML value",
-        help="pass a number, a bool, a str, a NumPy array, a SciPy sparse matrix, a list or a dict",
+        help="pass a number, a bool, a str, a NumPy array, a SciPy sparse matrix, a DataFrame, a list or a dict",
     )
 
 
@@ -178,9 +170,10 @@ class Exporter:
             if names is not None and None not in names and len(set(names)) == len(names):
                 return dict(zip(names, items, strict=True))
             return items
-        export = _EXPORTERS.get(type(value))
-        if export is not None:
-            return export(value)
+        if isinstance(value, Frame):
+            from pydml.values.data_frame import table_of
+
+            return table_of(value)
         if hasattr(value, "to_dense"):
             return value.to_dense()
         return value

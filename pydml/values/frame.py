@@ -23,8 +23,6 @@ from pydml.values.columns import (
     CHARACTER,
     FP32,
     FP64,
-    INT32,
-    INT64,
     INTEGERS,
     STRING,
     CellError,
@@ -33,7 +31,6 @@ from pydml.values.columns import (
     column_type,
     common_type,
     concatenated,
-    defaults,
     object_array,
 )
 from pydml.values.schema import number_type
@@ -129,7 +126,7 @@ class Frame:
             try:
                 result[:, j] = column.numbers(dtype)
             except CellError as error:
-                error.report("as.matrix", self.column_names[j])
+                error.fail_in("as.matrix", self.column_names[j])
         return result
 
     # ---- parts
@@ -174,7 +171,7 @@ class Frame:
                 )
             except CellError as error:
                 error.row += r0
-                error.report(f"the value for a column of type {old.type}", self.column_names[j])
+                error.fail_in(f"the value for a column of type {old.type}", self.column_names[j])
             columns[j] = old.with_cells(r0, converted)
         return Frame(columns, self.names, self.rows, self.imputed, self.distinct)
 
@@ -228,7 +225,7 @@ class Frame:
             try:
                 columns.append(concatenated([p.as_type(type) for p in parts]))
             except CellError as error:
-                error.report("rbind", self.column_names[j])
+                error.fail_in("rbind", self.column_names[j])
         return Frame(columns, self.names, self.rows + sum(o.rows for o in others))
 
     # ---- cells
@@ -270,7 +267,7 @@ class Frame:
                 new = Column.of_texts([cell_text(replacement)], column.type)
             except CellError as error:
                 error.row = int(np.flatnonzero(found)[0])
-                error.report("replace", self.column_names[j])
+                error.fail_in("replace", self.column_names[j])
             data = column.data.copy()
             data[found] = new.data[0]
             columns.append(Column(column.type, data, column.null))
@@ -283,7 +280,7 @@ class Frame:
             try:
                 columns.append(function(column, j))
             except CellError as error:
-                error.report(what, self.column_names[j])
+                error.fail_in(what, self.column_names[j])
         return Frame(columns, self.names, self.rows)
 
 
@@ -363,11 +360,6 @@ def _ranks(column: Column) -> np.ndarray:
     return np.where(missing, len(ranks), ranks)
 
 
-def default_cells(type: str, size: int) -> np.ndarray:
-    """Cells of padded rows: missing text, 0, FALSE."""
-    return defaults(type, size)
-
-
 # ---- schemas
 
 
@@ -388,13 +380,4 @@ def read_schema(schema: Any, what: str) -> list[str]:
     return [column_type(w, what) for w in words]
 
 
-__all__ = [
-    "FP64",
-    "INT32",
-    "INT64",
-    "STRING",
-    "Column",
-    "Frame",
-    "default_cells",
-    "read_schema",
-]
+__all__ = ["Frame", "read_schema"]

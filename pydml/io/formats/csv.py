@@ -13,6 +13,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from pydml.diagnostics import fail
+from pydml.io.frames import read_csv_frame, write_csv_frame
 from pydml.io.numbers import accelerated, bad_cell, cell_texts, parse_cell, shown
 from pydml.io.paths import part_files, read_bytes
 from pydml.io.registry import Format, Option
@@ -190,6 +191,8 @@ FORMAT = Format(
     read=read_csv,
     write=write_csv,
     size=size_csv,
+    read_frame=read_csv_frame,
+    write_frame=write_csv_frame,
     options=(
         Option("header", "boolean", False, "the first line holds the names of the columns", in_metadata=True),
         Option("sep", "string", ",", "what divides cells: one or more characters, taken literally", in_metadata=True),

@@ -10,6 +10,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from pydml.diagnostics import fail
+from pydml.io.frames import read_text_frame, write_text_frame
 from pydml.io.numbers import accelerated, bad_cell, cell_texts, parse_cell, parse_int, shown
 from pydml.io.paths import part_files, read_bytes
 from pydml.io.registry import Format
@@ -98,4 +99,6 @@ FORMAT = Format(
     read=read_text,
     write=write_text,
     needs=("rows", "cols"),
+    read_frame=read_text_frame,
+    write_frame=write_text_frame,
 )
