@@ -259,6 +259,34 @@ CONVOLUTIONS = [
         outputs="out Hout Wout",
         reference=conv2d_transpose_depthwise,
     ),
+    # more than the 16 channels that go through one convolution
+    Layer(
+        "layers/conv2d_depthwise.dml",
+        lambda rng: {
+            "X": normal(rng, 1, 18 * 3 * 3),
+            "W": normal(rng, 18, 2 * 2 * 2),
+            "b": normal(rng, 18 * 2, 1),
+            **{"Hin": 3, "Win": 3, "M": 2, "Hf": 2, "Wf": 2, "strideh": 1, "stridew": 1, "padh": 0, "padw": 0},
+        },
+        (Backward(f"dout Hout Wout X W b Hin Win M {CONV}", "X W b"),),
+        outputs="out Hout Wout",
+        reference=conv2d_depthwise,
+        name="conv2d_depthwise_18_channels",
+    ),
+    Layer(
+        "layers/conv2d_transpose_depthwise.dml",
+        lambda rng: {
+            "X": normal(rng, 1, 34 * 2 * 2),
+            "W": normal(rng, 17, 2 * 2 * 2),
+            "b": normal(rng, 17, 1),
+            **{"C": 34, "Hin": 2, "Win": 2, "M": 2, "Hf": 2, "Wf": 2, "strideh": 2, "stridew": 2, "padh": 0, "padw": 0},
+            **{"out_padh": 0, "out_padw": 0},
+        },
+        (Backward(f"dout Hout Wout X W b C Hin Win M {CONV}", "X W b"),),
+        outputs="out Hout Wout",
+        reference=conv2d_transpose_depthwise,
+        name="conv2d_transpose_depthwise_17_groups",
+    ),
     Layer(
         "layers/avg_pool2d_builtin.dml",
         lambda rng: {
