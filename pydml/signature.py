@@ -150,6 +150,7 @@ class Signature:
             )
         names = {p.name: p for p in self.params if p.kind == "one"}
         takes_items = any(p.kind == "items" for p in self.params)
+        star = any(p.kind == "star" for p in self.params)
         for name, value, place in named:
             if name in names:
                 if name in bound:
@@ -159,6 +160,8 @@ class Signature:
                 bound[name] = value
             elif takes_items:
                 extra += [default(name), value]
+            elif star and bound:  # SystemDS goes by position: table(A, B, odim1=3, odim2=4)
+                extra.append(value)
             else:
                 fail(
                     "call",

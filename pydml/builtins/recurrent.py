@@ -118,7 +118,7 @@ def _backward_types(X: Type, W: Type, b: Type, out0: Type, c0: Type, *rest: Type
 
 @builtin(
     "lstm_backward(X: matrix, W: matrix, b: matrix, out0: matrix, c0: matrix, return_sequences: boolean, "
-    "dout: matrix, dc: matrix, cache_out: matrix, cache_c: matrix, cache_ifog: matrix) -> "
+    "dout: matrix, dc: matrix, cache_out: matrix = NULL, cache_c: matrix = NULL, cache_ifog: matrix = NULL) -> "
     "dX: matrix, dW: matrix, db: matrix, dout0: matrix, dc0: matrix",
     infer=_backward_types,
 )
@@ -135,7 +135,7 @@ def lstm_backward(
     cache_c: Any,
     cache_ifog: Any,
 ) -> Any:
-    """Gradient of `lstm`.  The first six arguments are its arguments, the last three its caches.
+    """Gradient of `lstm`.  The first six arguments are its arguments, the last three its caches; they are computed if missing.
 
     dout: gradient wrt the outputs, (N, T*M), or (N, M) without return_sequences.  dc: wrt the last c, (N, M).
     Returns the gradients wrt X, W, b, out0 and c0.  Same as SystemDS `lstm_backward`.
@@ -149,6 +149,8 @@ def lstm_backward(
             "shape-mismatch",
             f"lstm_backward: dout must be {expected[0]} x {expected[1]}, got {dout.shape[0]} x {dout.shape[1]}",
         )
+    if cache_out is None or cache_c is None or cache_ifog is None:
+        cache_out, cache_c, cache_ifog = lstm.meaning(X, W, b, out0, c0, return_sequences)[2:]
     if cache_out.shape != (T, N * M) or cache_c.shape != (T, N * M) or cache_ifog.shape != (T, N * 4 * M):
         fail("shape-mismatch", "lstm_backward: the caches are not those that lstm returns for these arguments")
     dX, dW, db = np.zeros_like(X), np.zeros_like(W), np.zeros((1, 4 * M), X.dtype)

@@ -29,6 +29,7 @@ from pydml.types import (
     matrix_type,
 )
 from pydml.values import List, Sparse, is_matrix, to_dense, type_of
+from pydml.values.text import parse_double
 
 # ---- t, rev, roll, diag
 
@@ -375,19 +376,30 @@ removeEmpty.fails(
 def _replace_type(target: Type, pattern: Type, replacement: Type) -> Type:
     if target.data == MATRIX:
         for name, value in (("pattern", pattern), ("replacement", replacement)):
-            if value.value == STRING:
-                fail("argument-type", f"replace: {name} must be a number for a matrix, got a string")
+            if value.value == STRING and isinstance(value.const, str):
+                replacement_number(value.const, name)
     return target
+
+
+def replacement_number(value: Any, name: str) -> Any:
+    """The number that stands in a text such as "Infinity"; other values stay."""
+    if not isinstance(value, str):
+        return value
+    number = parse_double(value)
+    if number is None:
+        fail("argument-type", f"replace: {name} must be a number for a matrix, got the string {value!r}")
+    return number
 
 
 @builtin("replace(target: matrix|frame, pattern: scalar, replacement: scalar) -> any", infer=_replace_type)
 def replace(target, pattern, replacement):
     """All cells equal to `pattern` replaced.  A pattern NaN finds NaN.  target: (n, m).  Returns (n, m).
 
-    Same as SystemDS `replace`.
+    Numbers may be given as texts, such as "Infinity".  Same as SystemDS `replace`.
     """
     if type(target) is not np.ndarray:
         return target.replace(pattern, replacement)
+    pattern, replacement = replacement_number(pattern, "pattern"), replacement_number(replacement, "replacement")
     result = target.copy()
     result[np.isnan(target) if pattern != pattern else target == pattern] = replacement
     return result
@@ -396,6 +408,7 @@ def replace(target, pattern, replacement):
 replace.case('replace(target=matrix("1 2 1 3", rows=2, cols=2), pattern=1, replacement=7)', "7 2 / 7 3")
 replace.case('replace(target=matrix("1 NaN", rows=1, cols=2), pattern=NaN, replacement=0)', "1 0")
 replace.case("replace(target=matrix(0, rows=1, cols=2), pattern=0, replacement=1.0/0)", "Infinity Infinity")
+replace.case('replace(target=seq(0, 1), pattern=0, replacement="Infinity")', "Infinity / 1")
 replace.fails('replace(target=seq(1, 3), pattern=1, replacement="a")', "argument-type", "replacement must be a number")
 
 # ---- triangles

@@ -8,7 +8,7 @@ import numpy as np
 
 from pydml.backends.sparse.form import finish, from_parts, row_numbers, with_data
 from pydml.builtins.registry import kernel, lookup
-from pydml.builtins.reorg import sorting_rows
+from pydml.builtins.reorg import replacement_number, sorting_rows
 from pydml.values import Sparse, to_dense
 
 
@@ -89,6 +89,7 @@ def removeEmpty_sparse(X, margin, select, empty_return):
 
 @kernel("replace", "sparse")
 def replace_sparse(X, pattern, replacement):
+    pattern, replacement = replacement_number(pattern, "pattern"), replacement_number(replacement, "replacement")
     if pattern == 0:
         return NotImplemented
     data = X.csr.data.copy()
