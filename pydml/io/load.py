@@ -11,7 +11,7 @@ import numpy as np
 from pydml.diagnostics import fail
 from pydml.io.metadata import Metadata, metadata_path, resolve
 from pydml.io.numbers import parse_cell, shown
-from pydml.io.paths import local_path, part_files, read_bytes, unreadable
+from pydml.io.paths import existing_path, local_path, part_files, read_bytes, unreadable
 from pydml.types import ANY_FRAME, ANY_LIST, BOOLEAN, DOUBLE, INT, MATRIX, SCALAR, STRING, Type
 from pydml.values import List
 
@@ -25,14 +25,16 @@ def read_value(path: str, arguments: dict[str, Any], dtype: Any = np.float64) ->
     arguments: the properties that the read statement gives, by name.  dtype: the type of the cells of matrices.  Raises DMLError
     "file", "metadata", "data-format" or "not-supported".
     """
-    path = local_path(path)
+    path = existing_path(local_path(path))
     try:
         metadata = resolve(path, arguments)
         if metadata.data_type == "scalar":
             return _read_scalar(path, metadata.value_type)
-        if metadata.data_type == "list":
-            return _read_list(path, metadata, dtype)
         declared = metadata.format
+        if metadata.data_type == "list":
+            if declared is not None and declared.read_list is not None:
+                return declared.read_list(path, metadata.options, metadata, dtype)
+            return _read_list(path, metadata, dtype)
         assert declared is not None
         if metadata.data_type == "frame":
             if declared.read_frame is None:
@@ -45,7 +47,7 @@ def read_value(path: str, arguments: dict[str, Any], dtype: Any = np.float64) ->
 
 def static_type(path: str, arguments: dict[str, Any]) -> Type:
     """The type of what `read_value` would return now, from the metadata and the head of the file."""
-    path = local_path(path)
+    path = existing_path(local_path(path))
     try:
         metadata = resolve(path, arguments)
         if metadata.data_type == "scalar":

@@ -209,9 +209,12 @@ def resolve(path: str, arguments: dict[str, Any]) -> Metadata:
         if result.value_type == "unknown":
             result.value_type = "double"
         return result
-    if result.data_type == "list":
+    if result.data_type == "list" and os.path.isdir(path):
         return result
     _find_format(result)
+    assert result.format is not None
+    if result.format.holds_lists and not {"data_type", "dataset"} & given.keys():
+        result.data_type = "list"
     return result
 
 

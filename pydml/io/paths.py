@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator
 from typing import BinaryIO, NoReturn
 
+from pydml.config import bundled_scripts
 from pydml.diagnostics import fail
 
 
@@ -26,6 +27,18 @@ def local_path(path: str) -> str:
         fail("file", f"the name of the file contains a zero byte: {path!r}")
     stripped = path.rstrip("/")
     return stripped or "/"
+
+
+def existing_path(path: str) -> str:
+    """The path, or where there is nothing in the working folder the file of that name that comes with pydml.
+
+    `scripts/nn/...` and `nn/...` name the shipped files from everywhere, as they do in source(): the data of the examples is there.
+    """
+    if os.path.isabs(path) or os.path.exists(path):
+        return path
+    short = os.path.normpath(path).replace(os.sep, "/").removeprefix("scripts/")
+    shipped = os.path.join(bundled_scripts(), short)
+    return shipped if not short.startswith("..") and os.path.exists(shipped) else path
 
 
 def part_files(path: str) -> list[str]:

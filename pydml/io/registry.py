@@ -17,6 +17,7 @@ part files (`paths.part_files`).  Both raise DMLError and let OSError pass.
 it has the rows and columns of its metadata.
 `sniff(head)` recognises the format by the first bytes, for files read without `.mtd` and `format=`.
 `read_frame` and `write_frame` do the same as `read` and `write` for frames; a format without them holds matrices only.
+`read_list` and `write_list` keep a whole list in one file; lists of other formats are folders with a file per element.
 """
 
 from __future__ import annotations
@@ -57,7 +58,8 @@ class Format:
 
     metadata: a `.mtd` is written beside the data.  needs: the properties of size that must come from the `.mtd` or the read
     statement.  blocked: the `.mtd` tells the size of blocks.  empty: matrices without rows or columns can be written.
-    stored_cols: what the `.mtd` calls `cols` for a matrix of so many columns.
+    stored_cols: what the `.mtd` calls `cols` for a matrix of so many columns.  holds_lists: a file is a list
+  unless `data_type` or `dataset` asks for a matrix.
     """
 
     name: str
@@ -75,6 +77,9 @@ class Format:
     stored_cols: Callable[[int], int] = field(default=lambda cols: cols)
     read_frame: Callable[..., Any] | None = None
     write_frame: Callable[..., None] | None = None
+    read_list: Callable[..., Any] | None = None
+    write_list: Callable[..., None] | None = None
+    holds_lists: bool = False
 
     def defaults(self) -> dict[str, Any]:
         return {o.name: o.default for o in self.options}

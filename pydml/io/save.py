@@ -34,7 +34,7 @@ def write_value(value: Any, path: str, arguments: dict[str, Any]) -> None:
         _write_one(value, path, declared, options)
         return
     with Replacement(path) as new:
-        if isinstance(value, List):
+        if isinstance(value, List) and declared.write_list is None:
             _write_list(value, new.folder(path), declared, options)
         else:
             name = new.file(path)
@@ -79,7 +79,9 @@ def _write_text(path: str, text: str) -> None:
 
 
 def _write_one(value: Any, path: str, declared: registry.Format, options: dict[str, Any]) -> None:
-    if is_matrix(value):
+    if isinstance(value, List) and declared.write_list is not None:
+        declared.write_list(value, path, options)
+    elif is_matrix(value):
         if declared.write is None:
             fail("not-supported", f"files of format {declared.name} can be read, but not written")
         rows, cols = value.shape
@@ -119,6 +121,8 @@ def _metadata_text(
     """The `.mtd` of a value, or None where the format has none."""
     kind = type_of(value)
     if isinstance(value, List):
+        if declared.write_list is not None:
+            return None
         return describe(
             data_type="list",
             value_type="unknown",

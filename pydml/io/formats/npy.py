@@ -17,7 +17,8 @@ from pydml.diagnostics import fail
 from pydml.io.paths import part_files, read_bytes
 from pydml.io.registry import Format
 from pydml.io.triples import converted
-from pydml.values.storage import Sparse, check_dense_size
+from pydml.values import List, Sparse
+from pydml.values.storage import check_dense_size
 
 _MAGIC = b"\x93NUMPY"
 
@@ -49,6 +50,28 @@ def as_matrix(array: np.ndarray, file: str, metadata: Any, dtype: Any) -> Any:
     metadata.check_size(rows, cols)
     check_dense_size(rows, cols, np.dtype(dtype).itemsize)
     return converted(np.asarray(array).reshape(rows, cols), dtype)
+
+
+def flat_elements(value: List) -> dict[str, Any]:
+    """The elements of a list by name, for a file that holds several arrays.
+
+    An element of a list in a list is called `outer.inner`, one without a name by its position from 0.  Raises DMLError "value"
+    where two would have one name.
+    """
+    elements: dict[str, Any] = {}
+
+    def walk(values: List, prefix: str) -> None:
+        for k, item in enumerate(values):
+            name = prefix + ((values.names[k] if values.names is not None else None) or str(k))
+            if isinstance(item, List):
+                walk(item, name + ".")
+            elif name in elements:
+                fail("value", f"two elements of the list would be called {name} in the file")
+            else:
+                elements[name] = item
+
+    walk(value, "")
+    return elements
 
 
 def read_npy(path: str, options: dict[str, Any], metadata: Any, dtype: Any) -> Any:
