@@ -46,7 +46,7 @@ def test_the_safetensors_package_reads_what_was_written(tmp_path, dtype):
     numpy_files = pytest.importorskip("safetensors.numpy", reason="the safetensors package is not installed")
     W, b = RNG.normal(size=(4, 18)).astype(dtype), RNG.normal(size=(4, 1)).astype(dtype)
     value = List([W, List([b, sparse(np.eye(3))], ["b", None]), 3, 2.5, True], ["W", "inner", "n", "x", "flag"])
-    write(value, tmp_path / "x.safetensors", format="safetensors", shapes="W=4x2x3x3 inner.b=4")
+    write(value, tmp_path / "x.safetensors", format="safetensors", tensors="W=4x2x3x3 inner.b=4 inner.1 n x flag")
     found = numpy_files.load_file(tmp_path / "x.safetensors")
     assert set(found) == {"W", "inner.b", "inner.1", "n", "x", "flag"}
     assert found["W"].dtype == dtype
@@ -138,9 +138,10 @@ def test_what_safetensors_cannot_hold(tmp_path):
         (List(["text"], ["a"]), {}, "a is a string: safetensors files hold matrices and numbers"),
         (List([eye, List([eye], ["b"])], ["a.b", "a"]), {}, "two elements of the list would be called a.b"),
         (List([eye], ["__metadata__"]), {}, "is no name of a tensor"),
-        (List([eye], ["a"]), {"shapes": "b=4"}, "there is no element b"),
-        (List([eye], ["a"]), {"shapes": "a=2x3"}, "shapes gives a 6 cells, but it has 4"),
-        (List([eye], ["a"]), {"shapes": "a=2*2"}, "should look like name=64x3x11x11"),
+        (List([eye], ["a"]), {"tensors": "b=4 c"}, "tensors describes 2 tensors, but there are 1 elements"),
+        (List([eye], ["a"]), {"tensors": "a=2x3"}, "tensors gives a 6 cells, but it has 4"),
+        (List([eye], ["a"]), {"tensors": "a=2*2"}, "should look like name=64x3x11x11"),
+        (List([eye, eye]), {"tensors": "a a"}, "tensors names a twice"),
     ]:
         assert message in error(write, value, path, format="safetensors", **options).message
         assert not path.exists()

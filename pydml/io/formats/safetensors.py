@@ -4,7 +4,8 @@ A file is the length of its header (8 bytes, little-endian), the header, a JSON 
 the place of a tensor, and the numbers.  It is read as a named list.  Tensors with more than two dimensions (N, d2, ...) become
 the matrix (N, d2 * ...), with one dimension a column, with none a scalar: a filter (F, C, Hf, Wf) comes as F x C*Hf*Wf, the layout
 of the convolutions.  Written are lists and matrices; an element of a list in a list is called `outer.inner`, one without a name by
-its position from 0.  SystemDS has no such format.
+its position from 0; `tensors=` gives other names.  SystemDS has no
+such format.
 
 Reference: https://github.com/huggingface/safetensors, section "Format".
 """
@@ -14,6 +15,7 @@ from __future__ import annotations
 import json
 import math
 import os
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -156,27 +158,25 @@ def write_safetensors(value: Any, path: str, options: dict[str, Any]) -> None:
 
 
 def write_safetensors_list(value: List, path: str, options: dict[str, Any]) -> None:
-    tensors = flat_elements(value)
-    if "__metadata__" in tensors:
-        fail("value", "an element of the list is called __metadata__, which is no name of a tensor")
-    _write(tensors, path, options)
+    _write(flat_elements(value), path, options)
 
 
-def _write(tensors: dict[str, Any], path: str, options: dict[str, Any]) -> None:
-    shapes = _given_shapes(options["shapes"], list(tensors))
+def _write(elements: dict[str, Any], path: str, options: dict[str, Any]) -> None:
     header: dict[str, Any] = {}
     arrays: list[np.ndarray] = []
     offset = 0
-    for name, item in tensors.items():
+    for name, sizes, item in _named(elements, options["tensors"]):
         array = _array(name, item)
-        if name in shapes:
-            if math.prod(shapes[name]) != array.size:
-                fail("value", f"shapes gives {name} {math.prod(shapes[name])} cells, but it has {array.size}")
-            array = array.reshape(shapes[name])
+        if sizes is not None:
+            if math.prod(sizes) != array.size:
+                fail("value", f"tensors gives {name} {math.prod(sizes)} cells, but it has {array.size}")
+            array = array.reshape(sizes)
         code = next(c for c, d in _DTYPES.items() if np.dtype(d) == array.dtype)
         header[name] = {"dtype": code, "shape": list(array.shape), "data_offsets": [offset, offset + array.nbytes]}
         offset += array.nbytes
         arrays.append(array)
+    if "__metadata__" in header:
+        fail("value", "__metadata__ is no name of a tensor")
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
     with open(path, "wb") as out:
@@ -184,6 +184,25 @@ def _write(tensors: dict[str, Any], path: str, options: dict[str, Any]) -> None:
         out.write(text)
         for array in arrays:
             out.write(array.tobytes())
+
+
+def _named(elements: dict[str, Any], tensors: str) -> Iterator[tuple[str, tuple[int, ...] | None, Any]]:
+    """Name, sizes and value of each tensor: as they are called in the list, or as the option says."""
+    if not tensors:
+        yield from ((name, None, item) for name, item in elements.items())
+        return
+    words = tensors.split()
+    if len(words) != len(elements):
+        fail("value", f"tensors describes {len(words)} tensors, but there are {len(elements)} elements")
+    used: set[str] = set()
+    for word, item in zip(words, elements.values(), strict=True):
+        name, equals, sizes = word.partition("=")
+        if not name or (equals and not all(s.isdecimal() for s in sizes.split("x"))):
+            fail("value", f"tensors: {word} should look like name=64x3x11x11, or name")
+        if name in used:
+            fail("value", f"tensors names {name} twice")
+        used.add(name)
+        yield name, tuple(map(int, sizes.split("x"))) if equals else None, item
 
 
 def _array(name: str, item: Any) -> np.ndarray:
@@ -197,18 +216,6 @@ def _array(name: str, item: Any) -> np.ndarray:
     if isinstance(item, float):
         return np.array(item, "<f8")
     return fail("argument-type", f"{name} is a {type_of(item)}: safetensors files hold matrices and numbers")
-
-
-def _given_shapes(text: str, names: list[str]) -> dict[str, tuple[int, ...]]:
-    shapes: dict[str, tuple[int, ...]] = {}
-    for part in text.split():
-        name, equals, sizes = part.rpartition("=")
-        if name not in names:
-            fail("value", f"shapes: there is no element {name or part}", help=suggest(name, names))
-        if not equals or not all(s.isdecimal() for s in sizes.split("x")):
-            fail("value", f"shapes: {part} should look like name=64x3x11x11")
-        shapes[name] = tuple(map(int, sizes.split("x")))
-    return shapes
 
 
 FORMAT = Format(
@@ -226,10 +233,10 @@ FORMAT = Format(
     options=(
         Option("dataset", "string", None, "the name of the array"),
         Option(
-            "shapes",
+            "tensors",
             "string",
             "",
-            'sizes of the tensors that are not to be written with two dimensions: "w=64x3x11x11 b=64"',
+            'names of the tensors and, where they are not to have two dimensions, sizes: "w=64x3x11x11 b=64", in the order of the list',
             uses=("write",),
         ),
     ),
