@@ -56,10 +56,10 @@ class Option:
 class Format:
     """A file format; see the module's docstring.
 
-    metadata: a `.mtd` is written beside the data.  needs: the properties of size that must come from the `.mtd` or the read
-    statement.  blocked: the `.mtd` tells the size of blocks.  empty: matrices without rows or columns can be written.
-    stored_cols: what the `.mtd` calls `cols` for a matrix of so many columns.  holds_lists: a file is a list
-  unless `data_type` or `dataset` asks for a matrix.
+      metadata: a `.mtd` is written beside the data.  needs: the properties of size that must come from the `.mtd` or the read
+      statement.  blocked: the `.mtd` tells the size of blocks.  empty: matrices without rows or columns can be written.
+      stored_cols: what the `.mtd` calls `cols` for a matrix of so many columns.  holds_lists: a file is a list
+    unless `data_type` or `dataset` asks for a matrix.
     """
 
     name: str

@@ -19,6 +19,7 @@ from pydml.ir.build import build
 from pydml.ir.infer import infer
 from pydml.ir.parfor import check_parfor
 from pydml.ir.passes import PASSES as ALL_PASSES
+from pydml.ir.passes.algebra import rewrite_algebra
 from pydml.ir.passes.cse import eliminate_common_subexpressions
 from pydml.ir.passes.dead_code import eliminate_dead_code
 from pydml.ir.passes.fuse_elementwise import fuse_elementwise
@@ -32,6 +33,7 @@ from pydml.ir.verify import verify
 FOLDER = Path(__file__).parent
 
 PASSES = {
+    "algebra": rewrite_algebra,
     "simplify": simplify,
     "inline": inline,
     "cse": eliminate_common_subexpressions,

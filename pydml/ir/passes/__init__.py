@@ -1,6 +1,6 @@
 """Rewrites of a Program: each pass is a function in a file of its own, program in, the same program changed.
 
-`PASSES` is their order.  All keep the values to the last bit, except that fused sums add up in blocks.
+`PASSES` is their order.  All keep the values to the last bit, except that `algebra` and fused sums add up in another order.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 from pydml.ir.infer import infer
 from pydml.ir.parfor import check_parfor
+from pydml.ir.passes.algebra import rewrite_algebra
 from pydml.ir.passes.cse import eliminate_common_subexpressions
 from pydml.ir.passes.dead_code import eliminate_dead_code
 from pydml.ir.passes.fuse_elementwise import fuse_elementwise
@@ -22,6 +23,7 @@ PASSES: tuple[Callable[[Program], None], ...] = (
     inline,  # small functions, so that the passes below see through them
     infer,  # sizes known by the caller reach the inlined operations
     simplify,
+    rewrite_algebra,  # before results are shared, which leaves them with several uses
     eliminate_common_subexpressions,
     eliminate_dead_code,  # and what only fed results that no caller uses
     fuse_elementwise,

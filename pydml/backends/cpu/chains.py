@@ -1,0 +1,63 @@
+"""t(X) %*% (w * (X %*% v) - y) for a dense X and a vector v: each block of rows is used twice while it is in the cache.
+
+The two products read X once from memory instead of twice.  Blocks are so small that BLAS does not use threads of its own;
+tiles of blocks run in ours.  Partial results of the tiles are added in their order, so that the result does not depend on
+the number of threads.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from pydml.backends.cpu.threads import parallel_for
+from pydml.builtins.registry import kernel
+
+BLOCK_BYTES = 1 << 20  # with a thread per core, two blocks stay in a shared cache of a few MB
+MIN_BYTES = 4 << 20  # below, X stays in the cache between the two products
+TILES = 16
+NS_PER_BYTE = 0.1
+
+
+def _fits(part: Any, rows: int) -> bool:
+    return part is None or not isinstance(part, np.ndarray) or part.shape == (rows, 1)
+
+
+def _rows(part: Any, start: int, stop: int) -> Any:
+    return part[start:stop] if isinstance(part, np.ndarray) else part
+
+
+@kernel("product chain", "dense", "dense")
+@kernel("product chain", "dense", "dense", "dense")
+@kernel("product chain", "dense", "dense", "dense", "dense")
+def product_chain(X: Any, v: Any, w: Any, y: Any) -> Any:
+    n, m = X.shape
+    if (
+        X.nbytes < MIN_BYTES
+        or v.shape != (m, 1)
+        or m < 2  # BLAS would use threads for products of two vectors
+        or m * X.itemsize > BLOCK_BYTES // 4  # too few rows in a block
+        or not X.flags.c_contiguous
+        or not (_fits(w, n) and _fits(y, n))
+    ):
+        return NotImplemented
+    step = BLOCK_BYTES // (m * X.itemsize)
+    blocks = -(-n // step)
+    tiles = min(TILES, blocks)
+    partial = np.zeros((tiles, m, 1), X.dtype)
+
+    def some(first: int, last: int) -> None:
+        for tile in range(first, last):
+            for block in range(tile * blocks // tiles, (tile + 1) * blocks // tiles):
+                start, stop = block * step, min((block + 1) * step, n)
+                part = X[start:stop]
+                inner = part @ v
+                if w is not None:
+                    inner *= _rows(w, start, stop)
+                if y is not None:
+                    inner -= _rows(y, start, stop)
+                partial[tile] += part.T @ inner
+
+    parallel_for(some, tiles, int(NS_PER_BYTE * X.nbytes))
+    return partial.sum(axis=0)
