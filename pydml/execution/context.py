@@ -24,9 +24,12 @@ class RandomStreams:
     """
 
     def __init__(self, seed: int | None = None):
-        start = secrets.randbits(128) if seed is None else seed
-        self._key = str(start).encode()
         self._lock = threading.Lock()
+        self.restart(secrets.randbits(128) if seed is None else seed)
+
+    def restart(self, seed: int) -> None:
+        """Begin again, as a new stream with this seed."""
+        self._key = str(seed).encode()
         self._count = 0
 
     def next_seed(self) -> int:
