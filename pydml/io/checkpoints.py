@@ -39,7 +39,8 @@ def write_checkpoint(folder: str, state: List) -> None:
         _remove_remains(folder)
         digest = hashlib.sha256()
         with open(temporary, "wb") as file:
-            for part in (_MAGIC, len(header).to_bytes(8, "little"), header, *(_bytes_of(a) for a in arrays)):
+            parts: list[Any] = [_MAGIC, len(header).to_bytes(8, "little"), header, *map(_bytes_of, arrays)]
+            for part in parts:
                 digest.update(part)
                 file.write(part)
             file.write(digest.digest())
@@ -63,7 +64,7 @@ def read_checkpoint(folder: str, dtype: Any) -> List:
     path = os.path.join(folder, _NAME)
     try:
         with open(path, "rb") as file:
-            content = np.fromfile(file, np.uint8)
+            content: Any = np.fromfile(file, np.uint8)
     except (FileNotFoundError, NotADirectoryError):
         return List([])
     except OSError as error:
@@ -131,8 +132,8 @@ def _rebuild(entry: dict[str, Any], content: np.ndarray, dtype: np.dtype) -> Any
     return entry["scalar"]
 
 
-def _bytes_of(array: np.ndarray) -> memoryview:
-    return memoryview(array.reshape(-1).view(np.uint8))
+def _bytes_of(array: np.ndarray) -> Any:
+    return array.reshape(-1).view(np.uint8)
 
 
 def _remove_remains(folder: str) -> None:
