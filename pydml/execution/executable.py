@@ -73,7 +73,7 @@ class Executable:
         namespace = self.namespace(context)
         function = namespace[self.code.names[key]]
         if context.functions is None:
-            context.functions = lambda name: self.find_function(name).call
+            context.functions = self.find_function
         try:
             with np.errstate(all="ignore"):
                 return function(context, *args)
@@ -87,8 +87,9 @@ class Executable:
         if found is None:
             fail(
                 "undefined-function",
-                f"eval: there is no function {name}",
-                help=suggest(name, self.functions) or "native builtins cannot be called by eval; wrap it in a function",
+                f"there is no function {name}",
+                help=suggest(name, self.functions)
+                or "native builtins cannot be called by their names; wrap it in a function",
             )
         return found
 

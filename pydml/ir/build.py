@@ -104,8 +104,19 @@ class _Builder:
         program.variants = self.variants
         program.eval_functions = {d.name: k for k, (m, d) in self.definitions.items() if m == MAIN}
         for key, (module_key, definition) in self.definitions.items():
-            program.eval_functions.setdefault(f"{module_key}::{definition.name}", key)
+            for prefix in {module_key, *self.written_prefixes(module_key)}:
+                program.eval_functions.setdefault(f"{prefix}::{definition.name}", key)
         return program
+
+    def written_prefixes(self, module_key: str) -> list[str]:
+        """The namespaces and paths by which the files of the program import this one."""
+        return [
+            text
+            for key, namespaces in self.imports.namespaces.items()
+            for statement in self.imports.modules[key].statements
+            if isinstance(statement, ast.Source) and namespaces.get(statement.namespace) == module_key
+            for text in (statement.namespace, statement.path)
+        ]
 
     def function(self, key: str) -> None:
         module_key, definition = self.definitions[key]
