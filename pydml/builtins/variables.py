@@ -151,7 +151,7 @@ def eval(context: Any, function: str, *args: Any) -> Any:
     """
     import numpy as np
 
-    results = context.functions(function)(context, *_arguments(args))
+    results = context.functions(function).call(context, *_arguments(args))
     if not results:
         fail("call", f"eval: {function} has no results")
     value = results[0]
@@ -171,4 +171,4 @@ def eval(context: Any, function: str, *args: Any) -> Any:
 )
 def eval_list(context: Any, function: str, *args: Any) -> List:
     """Like eval, but returns a list of all results.  Same as SystemDS `evalList`."""
-    return List(context.functions(function)(context, *_arguments(args)))
+    return List(context.functions(function).call(context, *_arguments(args)))
