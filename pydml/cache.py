@@ -1,8 +1,8 @@
 """Results of earlier runs, kept in a private directory of the user: parser tables, parsed files.
 
-`load(kind, key)` and `store(kind, key, value)` are all there is to use.  An entry is found again only by the same
-key, version of pydml and version of Python.  Nothing here fails or warns: where there is no safe directory, or a
-file in it is damaged, there is simply no cache.
+`load(kind, key)` and `store(kind, key, value)` keep values, `unpacked(archive, ..)` keeps files of an archive, `clear()`
+removes everything.  An entry is found again only by the same key, version of pydml and version of Python.  Nothing here
+fails or warns: where there is no safe directory, or a file in it is damaged, there is simply no cache.
 
 The directory is $PYDML_CACHE_DIR, else $XDG_CACHE_HOME/pydml, else ~/.cache/pydml; an empty PYDML_CACHE_DIR turns
 the cache off.  Entries are pickles, and a pickle can run any code when it is read.  So a directory is used only if
@@ -20,6 +20,7 @@ import zlib
 
 _MAGIC = b"pydml-cache-1\n"
 _SUFFIX = ".pydml-cache"
+_UNPACKED = "unpacked-"
 _MOST_ENTRIES = 400  # about 40 MB; the entries that were not used for longest go first
 
 
@@ -92,6 +93,70 @@ def store(kind: str, key: str, value: object) -> None:
                 os.unlink(temporary)
             except OSError:
                 pass
+
+
+def unpacked(archive: str, prefix: str, suffix: str) -> str:
+    """A folder with the files of a zip archive whose names begin with `prefix` and end with `suffix`, at the same paths.
+
+    They are unpacked once for each archive; without a cache directory, into a temporary folder for this process.
+    Raises OSError, or ValueError for a file that is no zip archive.
+    """
+    status = os.stat(archive)
+    key = f"{os.path.realpath(archive)}\0{status.st_mtime_ns}\0{status.st_size}\0{prefix}\0{suffix}"
+    parent = directory()
+    target = None
+    if parent is not None:
+        import hashlib
+
+        target = os.path.join(parent, f"{_UNPACKED}{hashlib.sha256(key.encode()).hexdigest()[:24]}")
+        if os.path.isdir(target):
+            return target
+    import atexit
+    import shutil
+    import tempfile
+    import zipfile
+
+    folder = tempfile.mkdtemp(prefix=".new-", dir=parent)
+    try:
+        with zipfile.ZipFile(archive) as file:
+            names = [n for n in file.namelist() if n.startswith(prefix) and n.endswith(suffix) and ".." not in n]
+            file.extractall(folder, names)
+        if target is not None:
+            os.rename(folder, target)
+            return target
+    except zipfile.BadZipFile as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise ValueError(str(error)) from None
+    except OSError:
+        shutil.rmtree(folder, ignore_errors=True)
+        if target is not None and os.path.isdir(target):  # another process was faster
+            return target
+        raise
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+def clear() -> tuple[int, int]:
+    """Remove what was kept, by this and other versions; returns the number of files and of bytes."""
+    parent = directory()
+    files = size = 0
+    if parent is None:
+        return 0, 0
+    for folder, _, names in os.walk(parent, topdown=False):
+        for name in names:
+            path = os.path.join(folder, name)
+            try:
+                length = os.lstat(path).st_size
+                os.unlink(path)
+            except OSError:
+                continue
+            files, size = files + 1, size + length
+        if folder != parent:
+            try:
+                os.rmdir(folder)
+            except OSError:
+                pass
+    return files, size
 
 
 def _path(kind: str, key: str) -> str | None:

@@ -20,7 +20,8 @@ usage: pydml FILE [options]              run a DML script ('-': from standard in
        pydml -e TEXT [options]           run DML given as text
        pydml doc [NAME]                  documentation of a builtin; without NAME: all builtins
        pydml explain ID                  what an error means, by the id in error[id]
-       (a script that is called doc or explain: pydml -f FILE)
+       pydml data prepare|verify ...     data sets of images; --help tells more
+       (a script that is called doc, explain or data: pydml -f FILE)
 
 the script
   -f, --file FILE            the script, another way to name it
@@ -28,11 +29,13 @@ the script
   -args VALUE ...            values of $1, $2, ...; NAME=VALUE also gives $NAME its value
   -nvargs NAME=VALUE ...     values of $NAME
   --path DIR                 where source() looks before the scripts that come with pydml; may be repeated
+  --systemds-root PATH       a SystemDS (checkout, SystemDS.jar, or a folder with it) whose scripts can be used by name
 
 the run
   --precision double|single  floating-point numbers of matrices
   --threads N                threads to use (default: all cores; $SYSTEMDS_NUM_THREADS)
   --seed N                   start of the random numbers of calls that give no seed
+  --mem SIZE                 largest matrix in memory, such as 500m or 4g (default: the machine's memory)
   --no-optimize              run the program as it is written, without rewrites
   --check                    look for mistakes only; do not run
 
@@ -65,7 +68,6 @@ _FORMATS = ("text", "line", "json")
 _WITHOUT_EFFECT: dict[str, tuple[int, str]] = {
     "config": (1, "pydml has no configuration file"),
     "gpu": (1, "everything runs on the CPU"),
-    "mem": (0, "--stats shows the peak memory"),
     "lineage": (9, "lineage is not traced"),
     "ooc": (0, "there is no out-of-core mode"),
     "oocStats": (1, "there is no out-of-core mode"),
@@ -96,9 +98,11 @@ class Options:
     args: list[str] = field(default_factory=list)
     nvargs: dict[str, str] = field(default_factory=dict)
     path: list[str] = field(default_factory=list)
+    systemds_root: str | None = None
     precision: str = "double"
     threads: int | None = None
     seed: int | None = None
+    memory: int | None = None
     optimized: bool = True
     check: bool = False
     stats: int | None = None
@@ -263,6 +267,10 @@ def _nvargs(options: Options, tokens: _Tokens, option: str) -> None:
         options.nvargs[name] = value
 
 
+def _systemds_root(options: Options, tokens: _Tokens, option: str) -> None:
+    options.systemds_root = _value(tokens, option, "a checkout of SystemDS, SystemDS.jar, or a folder that holds it")
+
+
 def _stats(options: Options, tokens: _Tokens, option: str) -> None:
     token = tokens.peek()
     options.stats = int(tokens.take()) if token is not None and token.isascii() and token.isdecimal() else 10
@@ -271,6 +279,20 @@ def _stats(options: Options, tokens: _Tokens, option: str) -> None:
 def _explain(options: Options, tokens: _Tokens, option: str) -> None:
     token = tokens.peek()
     options.explain = STAGES[tokens.take()] if token in STAGES else "python"
+
+
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)([kmgt])i?b?", re.IGNORECASE)
+
+
+def _memory(options: Options, tokens: _Tokens, option: str) -> None:
+    match = _SIZE.fullmatch(tokens.peek() or "")
+    if match is None:  # SystemDS has an option -mem without a value
+        options.remarks.append(f"{option} without a size, such as 4g, has no effect: --stats shows the peak memory")
+        return
+    tokens.take()
+    options.memory = int(float(match[1]) * 2 ** (10 * (1 + "kmgt".index(match[2].lower()))))
+    if options.memory < 1:
+        raise UsageError(f"{option} needs a size greater than 0")
 
 
 def _exec(options: Options, tokens: _Tokens, option: str) -> None:
@@ -324,9 +346,11 @@ _OPTIONS: dict[str, Callable[[Options, _Tokens, str], None]] = {
     "args": _args,
     "nvargs": _nvargs,
     "path": lambda options, tokens, option: options.path.append(_value(tokens, option, "a folder")),
+    "systemds-root": _systemds_root,
     "precision": _choice_option("precision", ("double", "single")),
     "threads": _number_option("threads", 1),
     "seed": _number_option("seed", 0),
+    "mem": _memory,
     "no-optimize": _set("optimized", False),
     "check": _set("check", True),
     "stats": _stats,
@@ -379,6 +403,10 @@ def _main(argv: Sequence[str]) -> int:
         return print_documentation(argv[1:])
     if argv and argv[0] == "explain":
         return _explain_ids(argv[1:])
+    if argv and argv[0] == "data":
+        from pydml.data.commands import main as data_main
+
+        return data_main(argv[1:])
     try:
         options = parse_arguments(argv)
     except UsageError as error:
@@ -427,6 +455,7 @@ def _run(options: Options) -> int:
         seed=options.seed,
         path=options.path,
         optimized=options.optimized,
+        systemds_root=options.systemds_root,
     )
     script = Script(_source(options, config), config=config)
     script.params.update(parameter_values(options.args, options.nvargs))
@@ -442,6 +471,10 @@ def _run(options: Options) -> int:
         from pydml.execution.statistics import Statistics
 
         script.statistics = Statistics()
+    if options.memory is not None:
+        from pydml.values.storage import set_memory_limit
+
+        set_memory_limit(options.memory)
     if config.threads is not None:  # for the process, also if these are more than it has cores
         from pydml.backends.cpu.threads import set_threads
 

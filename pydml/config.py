@@ -22,7 +22,8 @@ class Config:
     """precision: "double" or "single", the floating-point numbers of matrices.  threads: how many threads a run may use;
     None: all cores that the process may use.  seed: start of the random numbers of calls without a seed of their own;
     None: another one in each run.  path: folders where source() looks before the scripts shipped with the package.
-    optimized: False runs programs as they are written, without any rewrite.
+    systemds_scripts: the folder of the scripts of an installed SystemDS, or None.  optimized: False runs programs as they
+    are written, without any rewrite.
     """
 
     precision: str = "double"
@@ -30,6 +31,7 @@ class Config:
     seed: int | None = None
     path: tuple[str, ...] = ()
     optimized: bool = True
+    systemds_scripts: str | None = None
 
     @property
     def dtype(self) -> Any:
@@ -39,8 +41,9 @@ class Config:
 
     @property
     def search(self) -> tuple[Path, ...]:
-        """Folders where source() looks, in their order."""
-        return (*map(Path, self.path), bundled_scripts())
+        """Folders of scripts: where source() and calls of builtins written in DML look, in their order."""
+        installed = [self.systemds_scripts] if self.systemds_scripts is not None else []
+        return (*map(Path, [*self.path, *installed]), bundled_scripts())
 
 
 def make_config(
@@ -50,10 +53,13 @@ def make_config(
     seed: int | None = None,
     path: Sequence[str | os.PathLike[str]] | str | os.PathLike[str] = (),
     optimized: bool = True,
+    systemds_root: str | os.PathLike[str] | None = None,
 ) -> Config:
     """A checked Config; what is not given comes from the environment.  Raises DMLError "value".
 
-    SYSTEMDS_NUM_THREADS: number of threads.  PYDML_PATH: further folders for source(), separated as in PATH.
+    systemds_root: a SystemDS whose scripts can be used, see `systemds_scripts`.
+    SYSTEMDS_NUM_THREADS: number of threads.  SYSTEMDS_ROOT: the same as systemds_root.  PYDML_PATH: further folders for
+    source(), separated as in PATH.
     """
     if precision not in PRECISIONS:
         fail("value", f"the precision must be double or single, got {precision!r}")
@@ -68,7 +74,49 @@ def make_config(
         fail("value", f"the seed must be an int from 0 to 2^64-1, got {seed!r}")
     folders = [path] if isinstance(path, (str, os.PathLike)) else list(path)
     folders += [p for p in os.environ.get("PYDML_PATH", "").split(os.pathsep) if p]
-    return Config(precision, threads, seed, tuple(os.fspath(p) for p in folders), optimized)
+    scripts = None
+    if systemds_root is not None:
+        scripts = systemds_scripts(systemds_root)
+    elif os.environ.get("SYSTEMDS_ROOT"):
+        scripts = systemds_scripts(os.environ["SYSTEMDS_ROOT"], "SYSTEMDS_ROOT: ")
+    return Config(precision, threads, seed, tuple(os.fspath(p) for p in folders), optimized, scripts)
+
+
+def systemds_scripts(root: str | os.PathLike[str], source: str = "") -> str:
+    """The folder with the DML scripts of a SystemDS installation.
+
+    root: a checkout or an unpacked release (with the folder scripts/), SystemDS.jar, or a folder that holds the jar, such
+    as the Python package `systemds` or the folder of packages around it.  The scripts of a jar are unpacked into the cache.
+    source: begins the message of the DMLError "value" for a place without SystemDS.
+    """
+    path = Path(root).expanduser()
+    for folder in (path / "scripts", path):
+        if (folder / "builtin").is_dir():
+            return os.path.abspath(folder)
+    jars = [path] if path.suffix == ".jar" else [path / p for p in _JARS]
+    jar = next((p for p in jars if p.is_file()), None)
+    if jar is None and path.is_dir():
+        jar = next(iter(sorted(path.glob("systemds-*.jar"))), None)
+    if jar is None:
+        what = "there is nothing at" if not path.exists() else "there is no SystemDS in"
+        fail(
+            "value",
+            f"{source}{what} {path}",
+            help="name a checkout of SystemDS, SystemDS.jar, or a folder that holds it, such as site-packages/systemds",
+        )
+    from pydml import cache
+
+    try:
+        folder = Path(cache.unpacked(str(jar), "scripts/", ".dml"), "scripts")
+    except (OSError, ValueError) as error:
+        fail("value", f"{source}cannot read {jar}: {error}")
+    if not (folder / "builtin").is_dir():
+        fail("value", f"{source}{jar} holds no DML scripts")
+    return str(folder)
+
+
+# Where a folder holds the jar: the Python package, the folder around it, a built checkout.
+_JARS = ("SystemDS.jar", "systemds/SystemDS.jar", "target/SystemDS.jar")
 
 
 def bundled_scripts() -> Path:

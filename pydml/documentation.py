@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from pydml.config import bundled_scripts
+from pydml.config import make_config
 from pydml.diagnostics import DMLError
 from pydml.signature import suggest
 
@@ -37,7 +37,10 @@ def known_names() -> list[str]:
 
 
 def _script_builtins() -> dict[str, Path]:
-    return {path.stem: path for path in sorted((bundled_scripts() / "builtin").glob("*.dml"))}
+    found: dict[str, Path] = {}
+    for folder in reversed(make_config().search):  # the first has the last word
+        found.update({path.stem: path for path in (folder / "builtin").glob("*.dml")})
+    return dict(sorted(found.items()))
 
 
 def overview() -> str:

@@ -478,6 +478,7 @@ def run(
     seed: int | None = None,
     threads: int | None = None,
     path: Sequence[str | os.PathLike[str]] | str | os.PathLike[str] = (),
+    systemds_root: str | os.PathLike[str] | None = None,
     stdout: TextIO | None = None,
     **more_inputs: Any,
 ) -> Result:
@@ -486,10 +487,19 @@ def run(
     Other keywords, and `inputs` for names that are taken here, are variables that have a value before the script starts.
     outputs: names of the variables to return; None: all that the script assigns.  args: values of $1, $2, ...
     nvargs: values of $name.  precision: "double" or "single".  seed: start of the random numbers.  path: folders for
-    source().  stdout: where print() writes.  Raises DMLError.
+    source().  systemds_root: a SystemDS whose scripts can be used by name (see `config.systemds_scripts`); default
+    $SYSTEMDS_ROOT.  stdout: where print() writes.  Raises DMLError.
     """
     prepared = Script(
-        script, args=args, nvargs=nvargs, precision=precision, seed=seed, threads=threads, path=path, stdout=stdout
+        script,
+        args=args,
+        nvargs=nvargs,
+        precision=precision,
+        seed=seed,
+        threads=threads,
+        path=path,
+        systemds_root=systemds_root,
+        stdout=stdout,
     )
     return prepared.input(**(inputs or {})).input(**more_inputs).run(outputs)
 

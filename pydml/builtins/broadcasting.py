@@ -121,7 +121,7 @@ def sum_type(name: str) -> Callable[[Type, Type], Type]:
     def rule(left: Type, right: Type) -> Type:
         for text, other in ((left, right), (right, left)):
             if text.data == SCALAR and text.value == STRING:
-                if other.data in (SCALAR, UNKNOWN):
+                if other.data in (SCALAR, UNKNOWN) or _may_be_cell(other):
                     return Type(SCALAR, STRING)
                 fail(
                     "type",
@@ -134,6 +134,10 @@ def sum_type(name: str) -> Callable[[Type, Type], Type]:
         return result
 
     return rule
+
+
+def _may_be_cell(type: Type) -> bool:
+    return type.data == MATRIX and type.rows in (1, None) and type.cols in (1, None)
 
 
 def comparison_type(name: str) -> Callable[[Type, Type], Type]:

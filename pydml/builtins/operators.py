@@ -88,7 +88,7 @@ add = _operator(
     np.add,
     _add_scalars,
     sum_type("+"),
-    """Sum; with a string and another scalar, their texts joined (`"x" + 3.0` is `x3.0`).
+    """Sum; with a string and another scalar, their texts joined (`"x" + 3.0` is `x3.0`).  A 1 x 1 matrix counts as a scalar there.
 
     Two ints give an int that wraps around at 64 bits; two booleans give a double.
     """,
@@ -102,7 +102,8 @@ add.case('matrix("1 2 3 4", 2, 2) + matrix("10 20", 1, 2)', "11 22 / 13 24")
 add.case('matrix("1 2", 2, 1) + matrix("10 20", 1, 2)', "11 21 / 12 22")
 add.fails("matrix(1, 1, 2) + matrix(1, 2, 2)", "shape-mismatch", "the left operand is 1 x 2, the right one 2 x 2")
 add.fails("TRUE + 1", "type", "a boolean cannot be combined with an int")
-add.fails('"a" + matrix(1, 1, 1)', "type", "joined with a scalar")
+add.case('"a" + matrix(1, 1, 1) + "b"', "a1.0b")
+add.fails('"a" + matrix(1, 1, 2)', "type", "joined with a scalar")
 add.fails("list(1) + 1", "type", "not defined for a list")
 
 subtract = _operator(

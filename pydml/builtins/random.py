@@ -13,7 +13,7 @@ from pydml.builtins.construct import checked_size
 from pydml.builtins.registry import builtin
 from pydml.diagnostics import fail
 from pydml.types import BOOLEAN, Type, matrix_type
-from pydml.values import Sparse
+from pydml.values import Sparse, arithmetic
 from pydml.values.storage import SPARSITY_TURN_POINT, check_dense_size
 
 BLOCK = 1 << 18
@@ -35,7 +35,7 @@ def _rand_type(
 
 @builtin(
     "rand(rows: number = 1, cols: number = 1, min: number = 0, max: number = 1, pdf: string = 'uniform', "
-    "sparsity: number = 1, seed: int = -1, lambda: number = 1) -> matrix",
+    "sparsity: number = 1, seed: number = -1, lambda: number = 1) -> matrix",
     infer=_rand_type,
     needs="context",
     effects=["random"],
@@ -46,12 +46,12 @@ def rand(ctx, rows, cols, minimum, maximum, pdf, sparsity, seed, rate, fill=None
 
     pdf: "uniform" in [min, max); "normal" with mean 0 and variance 1; "poisson" with mean lambda.  min == max gives
     that constant.  sparsity: the share of cells that are drawn, the others are 0; min and max are those of the drawn
-    ones. seed: the same seed gives the same matrix, on any number of threads; -1 draws a new one.  rows, cols: doubles
-    are truncated.  As SystemDS `rand`, with other random numbers.
+    ones. seed: the same seed gives the same matrix, on any number of threads; -1 draws a new one.  rows, cols, seed:
+    doubles are truncated.  As SystemDS `rand`, with other random numbers.
     """
     rows, cols, cells = int(rows), int(cols), int(rows) * int(cols)
     draw = _drawing(pdf.lower(), float(minimum), float(maximum), float(rate))
-    seed = ctx.random.resolve(seed)
+    seed = ctx.random.resolve(arithmetic.to_int(seed))
     fill = fill or fill_blocks
     if sparsity >= 1:
         check_dense_size(rows, cols, np.dtype(ctx.dtype).itemsize)
@@ -75,7 +75,7 @@ rand.case('sum(rand(rows=9, cols=9, seed=3, pdf="normal") - rand(rows=9, cols=9,
 rand.fails('rand(rows=2, cols=2, pdf="gamma")', "value", "there is no pdf 'gamma'")
 rand.fails("rand(rows=-2, cols=2)", "value", "rows must not be negative")
 rand.fails("rand(rows=2, cols=2, sparsity=1.5)", "value", "sparsity must be from 0 to 1")
-rand.fails("rand(rows=2, cols=2, seed=2.5)", "argument-type", "seed must be an int")
+rand.case("sum(rand(rows=9, cols=9, seed=3.7) - rand(rows=9, cols=9, seed=3))", "0.0")
 rand.fails('rand(rows=2, cols=2, pdf="poisson", lambda=0)', "value", "lambda must be greater than 0")
 
 

@@ -22,14 +22,14 @@ from pydml.execution import runtime
 from pydml.execution.context import Context
 from pydml.execution.traceback import Places, place_error
 from pydml.ir import imports as importing
-from pydml.ir.build import build, default_key
+from pydml.ir.build import VARIANTS, build, default_key, find_script_builtin
 from pydml.ir.passes import optimize
 from pydml.ir.program import Program
 from pydml.ir.text import program_text
 from pydml.signature import REQUIRED, Parameter, Signature, suggest
 from pydml.syntax import ast as syntax
 from pydml.types import Type
-from pydml.values import arithmetic
+from pydml.values import arithmetic, type_of
 
 STAGES = ("syntax", "ir", "types", "program", "python")
 
@@ -58,6 +58,7 @@ class Executable:
     functions: dict[str, FunctionInfo]
     used_params: set[str]
     doc: str = ""
+    search: tuple[Path, ...] = ()
     places: Places = field(default_factory=Places)
     _namespaces: dict[bool, dict[str, Any]] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -84,6 +85,8 @@ class Executable:
 
     def find_function(self, name: str) -> FunctionInfo:
         found = self.functions.get(name)
+        if found is None and name.isidentifier():
+            found = self._load_script_builtin(name)
         if found is None:
             fail(
                 "undefined-function",
@@ -91,6 +94,29 @@ class Executable:
                 help=suggest(name, self.functions)
                 or "native builtins cannot be called by their names; wrap it in a function",
             )
+        return found
+
+    def _load_script_builtin(self, name: str) -> FunctionInfo | None:
+        """A builtin written in DML, which eval may call although the script does not name it otherwise."""
+        path = find_script_builtin(name, self.search)
+        if path is None:
+            return None
+        library = compile_program(importing.read_source(path), search=self.search, library=True)
+        variants = {
+            data: library.functions[prefix + name]
+            for prefix, data in VARIANTS.items()
+            if prefix + name in library.functions
+        }
+        if not variants:
+            return None
+        first = next(iter(variants.values()))
+
+        def call(context: Context, positional: Sequence[Any], named: Sequence[tuple[str, Any]]) -> tuple[Any, ...]:
+            arguments = [*positional, *(value for _, value in named)]
+            data = type_of(arguments[0]).data if arguments else ""
+            return variants.get("scalar" if data == "list" else data, first).call(context, positional, named)
+
+        found = self.functions[name] = replace(first, name=name, call=call)
         return found
 
     def namespace(self, context: Context) -> dict[str, Any]:
@@ -202,6 +228,7 @@ def compile_program(
         stages["program"] = program_text(program)
     code = emission.emit(program)
     executable = Executable(program, code, stages, {}, used, doc=loaded.modules[importing.MAIN].doc)
+    executable.search = loaded.search
     executable.places.inlined = code.places
     executable.places.names = {python: (program.functions[k].name if k else "") for k, python in code.names.items()}
     for name, key in program.eval_functions.items():
@@ -244,13 +271,19 @@ def _function_info(executable: Executable, key: str) -> FunctionInfo:
     def call(context: Context, positional: Sequence[Any], named: Sequence[tuple[str, Any]]) -> tuple[Any, ...]:
         span = function.span
         bound = signature.bind(positional, [(n, v, span) for n, v in named], span, lambda v: v)
-        args = []
-        for p, value in zip(function.params, bound, strict=True):
-            if isinstance(value, _Default):
-                value = executable.invoke(context, default_key(key, p.name), [])
-            elif p.type.data != "unknown":
-                value = as_parameter.meaning(value, p.type.data, p.type.value, function.name, p.name)
-            args.append(value)
+        values = {p.name: v for p, v in zip(function.params, bound, strict=True) if not isinstance(v, _Default)}
+        for p in function.params:
+            if p.name not in values:  # a default may mention parameters that have a value already
+                mentioned = executable.program.functions[default_key(key, p.name)].params
+                missing = next((m.name for m in mentioned if m.name not in values), None)
+                if missing is not None:
+                    fail("undefined-name", f"{function.name}: the default of {p.name} needs {missing}", p.span)
+                inputs = [values[m.name] for m in mentioned]
+                values[p.name] = executable.invoke(context, default_key(key, p.name), inputs)
+            if p.type.data != "unknown":
+                value = values[p.name]
+                values[p.name] = as_parameter.meaning(value, p.type.data, p.type.value, function.name, p.name)
+        args = [values[p.name] for p in function.params]
         result = executable.invoke(context, key, args)
         return (result,) if len(function.outputs) == 1 else tuple(result)
 

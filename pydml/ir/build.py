@@ -6,7 +6,8 @@ never called.  Types are left to `infer`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
@@ -59,9 +60,10 @@ class _Builder:
         self.functions: dict[str, Function] = {}
         self.definitions: dict[str, tuple[str, ast.FunctionDef]] = {}  # key -> (module key, definition)
         self.pending: list[str] = []
-        self.script_builtins: dict[str, str | None] = {}  # name -> module key
+        self.script_builtins: dict[Path, str] = {}  # file -> key of its function
         self.main_variables: set[str] = set()
         self.variants: dict[str, dict[str, str]] = {}
+        self.variant_arguments: dict[int, tuple[str, list[Op | None]]] = {}
         for key in list(imports.modules):
             self.declare(key)
 
@@ -102,6 +104,7 @@ class _Builder:
         self.collector.check()
         program = Program(main, self.functions)
         program.variants = self.variants
+        program.variant_arguments = self.variant_arguments
         program.eval_functions = {d.name: k for k, (m, d) in self.definitions.items() if m == MAIN}
         for key, (module_key, definition) in self.definitions.items():
             for prefix in {module_key, *self.written_prefixes(module_key)}:
@@ -164,7 +167,9 @@ class _Builder:
                     function.file,
                     p.default.span,
                 )
-                scope = _Scope(self, f, MAIN, set())
+                names = _names_in(p.default)
+                f.params = [Param(o.name, o.type) for o in function.params if o.name in names and o is not p]
+                scope = _Scope(self, f, MAIN, {o.name for o in f.params})
                 scope.expression(p.default, "value")
                 f.body = scope.out
                 self.functions[f.key] = f
@@ -207,7 +212,7 @@ class _Builder:
         found = registry.lookup(name)
         if found is not None:
             return found
-        script = self.script_builtin(name)
+        script = self.script_builtin(name, module_key)
         if script is not None:
             return script
         local = [d.name for m, d in self.definitions.values() if m == module_key]
@@ -218,37 +223,45 @@ class _Builder:
             help=suggest(name, [*local, *registry.names(), *self.script_builtin_names()]) or hint_for_function(name),
         )
 
-    def script_builtin(self, name: str) -> str | None:
-        """The key of a builtin written in DML (`builtin/<name>.dml` in the search path), loaded on first use."""
-        if name not in self.script_builtins:
-            self.script_builtins[name] = None
-            for root in self.imports.search:
-                path = Path(root, "builtin", name + ".dml")
-                if path.is_file():
-                    known = set(self.imports.modules)
-                    module_key = self.imports.add_file(path, str(path))
-                    for key in list(self.imports.modules):
-                        if key not in known:
-                            self.declare(key)
-                    variants = {
-                        data: function_key(module_key, prefix + name)
-                        for prefix, data in VARIANTS.items()
-                        if function_key(module_key, prefix + name) in self.definitions
-                    }
-                    if not variants:
-                        fail("undefined-function", f"{path} does not define m_{name}, f_{name} or s_{name}")
-                    first = next(iter(variants.values()))
-                    self.script_builtins[name] = first
-                    if len(variants) > 1:
-                        self.variants[first] = variants
-                    break
-        return self.script_builtins[name]
+    def script_builtin(self, name: str, module_key: str) -> str | None:
+        """The key of a builtin written in DML, as a file sees it: `builtin/<name>.dml` in a folder of scripts."""
+        path = find_script_builtin(name, self.imports.roots(module_key))
+        if path is None:
+            return None
+        if path not in self.script_builtins:
+            known = set(self.imports.modules)
+            found = self.imports.add_file(path, str(path))
+            for key in list(self.imports.modules):
+                if key not in known:
+                    self.declare(key)
+            variants = {
+                data: function_key(found, prefix + name)
+                for prefix, data in VARIANTS.items()
+                if function_key(found, prefix + name) in self.definitions
+            }
+            if not variants:
+                fail("undefined-function", f"{path} does not define m_{name}, f_{name} or s_{name}")
+            first = next(iter(variants.values()))
+            self.script_builtins[path] = first
+            # a call is bound before the types are known: variants take the same arguments
+            count = len(self.definitions[first][1].params)
+            variants = {d: key for d, key in variants.items() if len(self.definitions[key][1].params) == count}
+            if len(variants) > 1:
+                self.variants[first] = variants
+        return self.script_builtins[path]
 
     def script_builtin_names(self) -> list[str]:
         names = set()
         for root in self.imports.search:
             names |= {p.stem for p in Path(root, "builtin").glob("*.dml")}
         return sorted(names)
+
+
+class _Default:
+    """An argument that was not given: the parameter's default."""
+
+    def __init__(self, expression: Any):
+        self.expression = expression
 
 
 class _Scope:
@@ -264,6 +277,7 @@ class _Scope:
         self.defined = set(defined)
         self.certain = set(defined)
         self.out: list[Any] = []
+        self.aliases: dict[str, Operand] = {}  # in a default: parameters, by what they got
 
     # ---- statements
 
@@ -333,7 +347,11 @@ class _Scope:
         self.call(s.call, [], s.span, drop=True)
 
     def do_If(self, s: ast.If) -> None:
+        first = len(self.out)
         condition = self.expression(s.condition)
+        for op in self.out[first:]:
+            if isinstance(op, Op):
+                op.tests = True
         defined, certain = set(self.defined), set(self.certain)
         then = self.block(s.then)
         defined_then, certain_then = self.defined, self.certain
@@ -404,7 +422,7 @@ class _Scope:
     def eval_Name(self, e: ast.Name, out: str | None) -> Operand:
         self.require(e.id, e.span)
         # the value now, not the one that the variable has when the operation runs
-        return Var(e.id)
+        return self.aliases.get(e.id, Var(e.id))
 
     def eval_Param(self, e: ast.Param, out: str | None) -> Operand:
         self.builder.used_params.add(e.name)
@@ -450,7 +468,8 @@ class _Scope:
     def eval_Index(self, e: ast.Index, out: str | None) -> Operand:
         self.require(e.target.id, e.target.span)
         index = self.index_operands(e)
-        return Var(self.emit("[]", (Var(e.target.id), *index), out, e.span, (e.target.span,)).outs[0])
+        target = self.aliases.get(e.target.id, Var(e.target.id))
+        return Var(self.emit("[]", (target, *index), out, e.span, (e.target.span,)).outs[0])
 
     def index_operands(self, e: ast.Index) -> tuple[Operand, ...]:
         """rl, ru, cl, cu; None for an open range."""
@@ -486,59 +505,68 @@ class _Scope:
                 span,
                 notes=[f"signature: {signature}"],
             )
-        args = self.bind(e, signature, self.definition_defaults(target))
-        definition = self.builder.definitions[target][1]
-        converted = []
-        for operand, p in zip(args, definition.params, strict=True):
-            place = next((a.value.span for a in e.args if a.name == p.name), e.span)
-            position = definition.params.index(p)
-            if position < len(e.args) and e.args[position].name is None:
-                place = e.args[position].value.span
-            type_ = type_of(p.type)
-            if type_.data == UNKNOWN:
-                converted.append(operand)
-                continue
-            op = self.emit(
-                "as parameter",
-                (operand, Const(type_.data), Const(type_.value), Const(signature.name), Const(p.name)),
-                None,
-                place,
-                (place,) * 5,
-            )
-            converted.append(Var(op.outs[0]))
+        args = self.bind(e, signature, _Default)
+        params = self.builder.definitions[target][1].params
+        converted: list[Operand | None] = [None] * len(params)
+        for position, (operand, p) in enumerate(zip(args, params, strict=True)):
+            if not isinstance(operand, _Default):
+                place = next((a.value.span for a in e.args if a.name == p.name), e.span)
+                if position < len(e.args) and e.args[position].name is None:
+                    place = e.args[position].value.span
+                converted[position] = self.as_parameter(operand, p, signature.name, place)
+        for position, (operand, p) in enumerate(zip(args, params, strict=True)):
+            if isinstance(operand, _Default):
+                known = {q.name: o for q, o in zip(params, converted, strict=True) if o is not None}
+                value = self.lower_default(operand.expression, target, known)
+                converted[position] = self.as_parameter(value, p, signature.name, e.span)
+        if target in self.builder.variants:
+            made = {s.outs[0]: s for s in self.out if isinstance(s, Op) and s.builtin.name == "as parameter"}
+            conversions = [made.get(o.name) if isinstance(o, Var) else None for o in converted]
+            if conversions and conversions[0] is not None:
+                self.builder.variant_arguments[id(conversions[0])] = (target, conversions)
         names = [self.function.temporary()] if outs is None else list(outs)
         names += [""] * (results - len(names))
-        self.out.append(Call(target, tuple(converted), tuple(names), span))
+        self.out.append(Call(target, tuple(o for o in converted if o is not None), tuple(names), span))
         return Var(names[0]) if results and names[0] else None
 
-    def definition_defaults(self, key: str) -> Any:
-        """Lowers a default expression of function `key`, in the names of its own file."""
-        module_key, _ = self.builder.definitions[key]
+    def as_parameter(self, operand: Operand, p: ast.Parameter, function: str, place: Span) -> Operand:
+        """The operand with the declared type of the parameter."""
+        type_ = type_of(p.type)
+        if type_.data == UNKNOWN:
+            return operand
+        declared = (Const(type_.data), Const(type_.value), Const(function), Const(p.name))
+        return Var(self.emit("as parameter", (operand, *declared), None, place, (place,) * 5).outs[0])
 
-        def lower(default: Any) -> Operand:
-            if not isinstance(default, ast.Expr):
-                return Const(default)
-            scope = _Scope(self.builder, self.function, module_key, set())
-            scope.out = self.out
-            return scope.expression(default)
-
-        return lower
+    def lower_default(self, default: Any, key: str, known: dict[str, Operand]) -> Operand:
+        """The default of a parameter of function `key`, in the names of its own file and of the parameters that are `known`."""
+        if not isinstance(default, ast.Expr):
+            return Const(default)
+        scope = _Scope(self.builder, self.function, self.builder.definitions[key][0], set(known))
+        scope.aliases = known
+        scope.out = self.out
+        return scope.expression(default)
 
     def bind(self, e: ast.Call, signature: Signature, default: Any) -> list[Operand]:
         takes_items = any(p.kind == "items" for p in signature.params)
         positional: list[Operand] = []
         named: list[tuple[str, Operand, Span]] = []
         items: list[Operand] = []
-        for a in e.args:
+        for position, a in enumerate(e.args):
             value = self.expression(a.value)
             if takes_items:
                 items += [Const(a.name), value]
             elif a.name is not None:
                 named.append((a.name, value, Span(a.span.file, a.span.start, a.span.start + len(a.name))))
             elif named:
-                fail("call", f"{signature.name}: a positional argument after a named one", a.span)
+                given = {p.name for p in signature.params[: len(positional)]} | {name for name, _, _ in named}
+                before = {p.name for p in signature.params[:position]}
+                if given != before or position >= len(signature.params):
+                    fail("call", f"{signature.name}: a positional argument after a named one", a.span)
+                named.append((signature.params[position].name, value, a.span))  # it stands at its place
             else:
                 positional.append(value)
+        if default is Const and positional and _by_position(signature, e.args):
+            positional, named = [*positional, *(value for _, value, _ in named)], []
         return items if takes_items else signature.bind(positional, named, e.span, default)
 
     def builtin_call(
@@ -592,6 +620,11 @@ class _Scope:
         return op
 
 
+def find_script_builtin(name: str, roots: Sequence[Path]) -> Path | None:
+    """The file of a builtin written in DML, or None."""
+    return next((path for root in roots if (path := Path(root, "builtin", name + ".dml")).is_file()), None)
+
+
 def function_key(module_key: str, name: str) -> str:
     return f"{module_key}::{name}"
 
@@ -628,6 +661,27 @@ def _convert_result(function: Function, p: Param, span: Span) -> None:
             p.span or span,
         )
     )
+
+
+def _by_position(signature: Signature, args: Sequence[ast.Arg]) -> bool:
+    """Whether a builtin of plain arguments is called with other names than its parameters': `ifelse(c, 1, other = 2)`.
+
+    SystemDS goes by position and does not look at the names.
+    """
+    known = {p.name for p in signature.params}
+    plain = all(p.kind == "one" and p.default is REQUIRED for p in signature.params)
+    return plain and len(args) == len(known) and any(a.name is not None and a.name not in known for a in args)
+
+
+def _names_in(node: Any) -> set[str]:
+    """The variables that an expression mentions."""
+    if isinstance(node, ast.Name):
+        return {node.id}
+    if isinstance(node, tuple):
+        return {name for item in node for name in _names_in(item)}
+    if isinstance(node, ast.Node) and is_dataclass(node):
+        return {name for f in fields(node) for name in _names_in(getattr(node, f.name))}
+    return set()
 
 
 def _argument_spans(e: ast.Call, signature: Signature, count: int) -> tuple[Span, ...]:

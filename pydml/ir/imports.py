@@ -1,8 +1,11 @@
 """Following `source("path") as ns` lines.
 
 A path is looked for in this order: as it is if absolute; in the working folder (the file's last `setwd`, initially the
-process's), as SystemDS does; in the folder of the importing file; in the folders of `--path`; among the scripts shipped
-with the package.  In the last two, `scripts/nn/...` and `nn/...` name the same file.
+process's), as SystemDS does; in the folder of the importing file; in the folders of scripts: those of `--path`, of
+SYSTEMDS_ROOT, and the one shipped with the package.  In folders of scripts, `scripts/nn/...` and `nn/...` name the same file.
+
+A file that lies in a folder of scripts looks there first: the scripts of one collection fit each other, and not those of
+the same name elsewhere.
 """
 
 from __future__ import annotations
@@ -30,6 +33,20 @@ class Imports:
     modules: dict[str, ast.Module] = field(default_factory=dict)
     namespaces: dict[str, dict[str, str]] = field(default_factory=dict)
     search: tuple[Path, ...] = ()
+
+    def roots(self, key: str) -> list[Path]:
+        """The folders of scripts in the order in which the file `key` looks into them: its own first."""
+        own = self.own_root(key)
+        return [own, *(r for r in self.search if r != own)] if own is not None else list(self.search)
+
+    def own_root(self, key: str) -> Path | None:
+        """The folder of scripts that a file lies in."""
+        if key == MAIN:
+            name = self.modules[MAIN].file.name if MAIN in self.modules else ""
+            if not name or name.startswith("<"):
+                return None
+            key = os.path.realpath(name)
+        return next((r for r in self.search if key.startswith(os.path.realpath(r) + os.sep)), None)
 
     def add_file(self, path: Path, name: str, span: Span | None = None) -> str:
         """Load a file that is needed besides the source() lines; returns its key."""
@@ -98,11 +115,13 @@ def _find(imports: Imports, key: str, file: SourceFile, folder: str, statement: 
     if os.path.isabs(written):
         tried = [Path(written)]
     else:
-        tried = [Path(folder, written)]
+        short = written.removeprefix("./").removeprefix("scripts/")
+        own = imports.own_root(key)
+        tried = [own / short] if own is not None else []
+        tried.append(Path(folder, written))
         if file.name and not file.name.startswith("<"):
             tried.append(Path(file.name).parent / folder / written)
-        short = written.removeprefix("./").removeprefix("scripts/")
-        for root in imports.search:
+        for root in imports.roots(key):
             tried += [root / written, root / short]
     for path in tried:
         if path.is_file():

@@ -34,6 +34,7 @@ def infer(program: Program) -> None:
     collector = Collector()
     for function in program.all_functions():
         infer_function(function, program, collector)
+    program.variant_arguments.clear()  # they are chosen; passes replace the conversions
     collector.check()
 
 
@@ -131,6 +132,8 @@ class _Inference:
             self.collector.add(id, message, span, help=help)
 
     def op(self, op: Op, env: Env, certain: bool) -> None:
+        if id(op) in self.program.variant_arguments:
+            self.choose_variant(op, env)
         types = tuple(operand_type(a, env) for a in op.args)
         op.arg_types = types
         try:
@@ -146,6 +149,16 @@ class _Inference:
         for name, type in zip(op.outs, outs, strict=False):
             if name:
                 env[name] = type
+
+    def choose_variant(self, op: Op, env: Env) -> None:
+        """A call of a builtin with variants: the type of the first argument, which `op` converts, says what the call converts to."""
+        target, conversions = self.program.variant_arguments[id(op)]
+        variants = self.program.variants[target]
+        function = self.program.functions[variants.get(_variant(operand_type(op.args[0], env)), target)]
+        for conversion, p in zip(conversions, function.params, strict=False):
+            if conversion is not None:
+                declared = (Const(p.type.data), Const(p.type.value), Const(function.name), Const(p.name))
+                conversion.args = (conversion.args[0], *declared)
 
     def writes_files(self) -> bool:
         """Whether the program writes files, so that what a file holds when it is read is not known before the run."""
@@ -185,8 +198,7 @@ class _Inference:
         call.arg_types = types
         variants = self.program.variants.get(call.function)
         if variants and types:
-            data = "scalar" if types[0].data in (SCALAR, LIST) else types[0].data
-            call.function = variants.get(data, call.function)
+            call.function = variants.get(_variant(types[0]), call.function)
         function = self.program.functions.get(call.function)
         if function is None:
             call.out_types = (ANY,) * len(call.outs)
@@ -210,6 +222,11 @@ class _Inference:
         callers = [name for name, _ in op.inlined[1:]] + [self.function.name or "the script"]
         stack = [Frame(name, call) for name, (_, call) in zip(callers, op.inlined, strict=False)]
         self.collector.catch(error.with_span(span, stack))
+
+
+def _variant(first: Type) -> str:
+    """The variant of a builtin written in DML that is for this type of its first argument."""
+    return SCALAR if first.data == LIST else first.data
 
 
 def _join(a: Env, b: Env, keep: bool = False) -> Env:

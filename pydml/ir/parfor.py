@@ -6,6 +6,9 @@ iteration only and read by no other; or a whole matrix by `+=`, which is a sum o
 Index expressions are written as polynomials in the loop variables and in variables that the loop does not change.  Two
 accesses with the index ranges [a*i + b, a*i + c] do not meet for different i if the range is shorter than the step a.  What
 is certainly dependent is an error here; writes of which nothing certain is known are compared while running.
+
+SystemDS does not look at what the condition of an `if` reads.  Scripts rely on that (a flag that iterations set and test), so
+such a loop is no error here either: its iterations run one after the other.
 """
 
 from __future__ import annotations
@@ -124,18 +127,21 @@ class _Checker:
     def cells(self, name: str) -> None:
         written = [self.access(s.args, s.span) for s in self.definitions[name] if isinstance(s, Op)]
         read: list[_Access] = []
+        tested: list[_Access] = []
         for s in walk(self.loop.body):
             if name not in reads(s):
                 continue
             if isinstance(s, Op) and s.builtin.name == "[]" and s.args[0] == Var(name):
-                read.append(self.access(s.args, s.span))
+                (tested if s.tests else read).append(self.access(s.args, s.span))
             elif isinstance(s, Op) and s.builtin.name == "[]=" and s.args[0] == Var(name):
                 if any(name in variables_in(a) for a in s.args[1:]):
                     read.append(_Access(s.span, None, None))
             elif isinstance(s, Op) and s.builtin.name in _ONLY_SIZE:
                 continue
             else:
-                read.append(_Access(s.span, None, None))
+                (tested if isinstance(s, Op) and s.tests else read).append(_Access(s.span, None, None))
+        if any(self.overlap(w, t) is not False for w in written for t in tested):
+            self.loop.options["par"] = Const(1)
         unknown = False
         for i, w in enumerate(written):
             for other in written[i:]:

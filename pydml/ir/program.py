@@ -69,6 +69,7 @@ class Op:
     arg_types, out_types: filled by `infer`.  in_place: the first argument dies here and is assigned again, so its buffer
     may be reused where nobody else holds it.  accumulates: written as `+=`.  inlined: where the operation comes from an
     inlined function, the calls through which it got here: (function that was running, place of the call), innermost first.
+    tests: part of the condition of an `if`, as built.
     """
 
     builtin: Builtin
@@ -81,6 +82,7 @@ class Op:
     in_place: bool = False
     accumulates: bool = False
     inlined: tuple[tuple[str, Span], ...] = ()
+    tests: bool = False
 
 
 @dataclass(slots=True, eq=False)
@@ -200,6 +202,8 @@ class Program:
     library: bool = False  # functions may be called from outside
     # builtins written in DML with a variant per data type of the first argument: first key -> data type -> key
     variants: dict[str, dict[str, str]] = field(default_factory=dict)
+    # for each call of such a builtin, by the id of the conversion of its first argument: the conversions of all arguments
+    variant_arguments: dict[int, tuple[str, list[Op | None]]] = field(default_factory=dict)
 
     def all_functions(self) -> list[Function]:
         return [self.main, *self.functions.values()]

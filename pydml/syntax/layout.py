@@ -13,6 +13,8 @@ Every other `[` after a variable is an index, also on the next line.  SystemDS r
 `<-` assigns after a target.  Elsewhere it is `<` and `-` if an operand follows without a blank: `if (x<-1)`.
 SystemDS rejects that; `x <- 1` with a blank is left to be reported.  In `y = a[i]<-b` both could be meant; it
 compares unless the `[` is the first on its line.
+
+Two slips that can mean one thing only are passed over: a `;` before `)`, and a `.` behind the `)` that ends a line.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from pydml.syntax.lexer import OPERATORS, Token
 
 # After one of these a name is an operand and cannot be the target of an assignment.
 _BEFORE_OPERAND = OPERATORS | {"ASSIGN", "ADD_ASSIGN", "AS", "IN"}
+_SLIPS = frozenset(("SEMICOLON", "WRONG_CHARACTER"))
 _INTERESTING = frozenset(("LPAR", "RPAR", "LSQB", "RSQB", "LBRACE", "RBRACE", "ASSIGN"))
 
 
@@ -31,6 +34,8 @@ def arrange(tokens: list[Token], text: str) -> list[Token]:
     depth = 0
     for position, token in enumerate(tokens):
         kind = token.type
+        if kind in _SLIPS and _is_slip(tokens, position, depth, text):
+            continue
         if kind in _INTERESTING:
             if kind == "LSQB" and depth == 0 and _opens_targets(tokens, position, outer, text):
                 kind = "TARGETS"
@@ -53,6 +58,16 @@ def arrange(tokens: list[Token], text: str) -> list[Token]:
             outer.append(kind)
         result.append(token)
     return result
+
+
+def _is_slip(tokens: list[Token], position: int, depth: int, text: str) -> bool:
+    token = tokens[position]
+    following = tokens[position + 1] if position + 1 < len(tokens) else None
+    if token.type == "SEMICOLON":
+        return depth > 0 and following is not None and following.type == "RPAR"
+    ends_line = following is None or "\n" in text[token.end : following.start]
+    behind = position > 0 and tokens[position - 1].type == "RPAR" and tokens[position - 1].end == token.start
+    return token.value == "." and depth == 0 and behind and ends_line
 
 
 def _opens_targets(tokens: list[Token], position: int, outer: list[str], text: str) -> bool:

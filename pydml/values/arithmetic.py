@@ -14,7 +14,10 @@ import math
 from typing import Any, NoReturn
 
 from pydml.diagnostics import fail
+from pydml.signature import article
+from pydml.values.storage import is_matrix, to_dense
 from pydml.values.text import parse_double, scalar_text
+from pydml.values.typing import type_of
 
 INT_MAX = 2**63 - 1
 INT_MIN = -(2**63)
@@ -143,16 +146,18 @@ def round(x: float) -> float:
 
 
 def concat(a: Any, b: Any) -> str:
-    """The texts of two scalars joined: `"x" + 3.0` is `x3.0`."""
+    """The texts of two scalars joined: `"x" + 3.0` is `x3.0`.  A 1 x 1 matrix stands for its cell."""
     return (a if type(a) is str else _text(a)) + (b if type(b) is str else _text(b))
 
 
 def _text(value: Any) -> str:
     if type(value) in (int, float, bool, str):
         return scalar_text(value)
+    if is_matrix(value) and value.shape == (1, 1):
+        return scalar_text(float(to_dense(value)[0, 0]))
     fail(
         "type",
-        "+: a string can only be joined with a scalar",
+        f"+: a string can only be joined with a scalar, got {article(str(type_of(value)))}",
         help="use toString(X), or as.scalar(X) for a 1 x 1 matrix",
     )
 

@@ -16,7 +16,7 @@ from pydml.backends.sparse.form import all_finite, filled, finish, from_parts, r
 from pydml.builtins.operators import BINARY
 from pydml.builtins.registry import Builtin, kernel
 from pydml.builtins.shapes import broadcast
-from pydml.values import Sparse, type_of
+from pydml.values import Sparse, arithmetic, type_of
 
 
 def map_stored(function: Callable[[np.ndarray], np.ndarray], X: Sparse) -> Any:
@@ -29,6 +29,9 @@ def map_stored(function: Callable[[np.ndarray], np.ndarray], X: Sparse) -> Any:
 
 def _with_scalar(operator: Builtin) -> Callable[[Any, Any], Any]:
     def run(left: Any, right: Any) -> Any:
+        if str in (type(left), type(right)):  # "x" + X with a single cell, or an error
+            _check(operator, left, right)
+            return arithmetic.concat(left, right)
         if type(left) is Sparse:
             if type(right) not in (int, float):
                 _check(operator, left, right)
