@@ -11,7 +11,7 @@ from pydml.builtins.shapes import constant_size
 from pydml.diagnostics import fail
 from pydml.types import ANY_LIST, BOOLEAN, SCALAR, Type, matrix_type
 from pydml.values import List, Sparse
-from pydml.values.storage import _memory_limit, check_dense_size
+from pydml.values.storage import check_dense_size, memory_limit
 from pydml.values.text import parse_double
 
 
@@ -61,7 +61,7 @@ def matrix(dtype, data, rows, cols, byrow):
 def filled(dtype, value: float, rows: int, cols: int):
     """A matrix with `value` in all cells.  Zeros that would take much of the memory are kept sparse."""
     if value == 0:
-        if rows * cols * 8 > _memory_limit() // 4:
+        if rows * cols * 8 > memory_limit() // 4:
             from scipy.sparse import csr_matrix
 
             return Sparse(csr_matrix((rows, cols), dtype=dtype))

@@ -89,8 +89,8 @@ class Replacement:
                 if not os.path.lexists(target):
                     os.replace(temporary, target)
                     done.append((os.replace, target, temporary))
-                elif _swap(temporary, target):
-                    done.append((_swap, temporary, target))
+                elif swap(temporary, target):
+                    done.append((swap, temporary, target))
                 else:
                     aside = self._temporary(target)
                     os.replace(target, aside)
@@ -112,7 +112,7 @@ def _keep_mode(temporary: str, target: str) -> None:
             os.chmod(temporary, stat.S_IMODE(old))
 
 
-def _swap(a: str, b: str) -> bool:
+def swap(a: str, b: str) -> bool:
     """Exchange two names in one step, files or folders; False where the system has no such step."""
     renameat2 = _renameat2()
     if renameat2 is None:
@@ -154,4 +154,4 @@ def replacing(path: str) -> Iterator[str]:
         yield new.file(path)
 
 
-__all__ = ["Replacement", "cannot_write", "replacing"]
+__all__ = ["Replacement", "cannot_write", "replacing", "swap"]

@@ -115,19 +115,21 @@ def compact(array: np.ndarray) -> Dense | Sparse:
 
 
 def check_dense_size(rows: int, cols: int, itemsize: int = 8) -> None:
-    """Raise DMLError "memory" where a dense matrix would be larger than the machine's memory."""
+    """Raise DMLError "memory" where a dense matrix would be larger than the memory limit."""
     size = rows * cols * itemsize
-    if size > _memory_limit():
+    if size > memory_limit():
         from pydml.diagnostics import fail
 
+        limit = f"the limit of --mem is {size_text(_LIMIT)}" if _GIVEN else f"the machine has {size_text(_LIMIT)}"
         fail(
             "memory",
-            f"a dense matrix of {rows} x {cols} would need {size / 2**30:.1f} GiB",
+            f"a dense matrix of {rows} x {cols} would need {size_text(size)}; {limit}",
             help="keep it sparse, or work on blocks of rows",
         )
 
 
-def _memory_limit() -> int:
+def memory_limit() -> int:
+    """The largest size in bytes that a dense matrix may have: what `set_memory_limit` says, or the machine's memory."""
     global _LIMIT
     if _LIMIT == 0:
         try:
@@ -139,4 +141,17 @@ def _memory_limit() -> int:
     return _LIMIT
 
 
+def set_memory_limit(size: int | None) -> None:
+    """Set the limit of the process in bytes; None: the machine's memory."""
+    global _LIMIT, _GIVEN
+    _LIMIT, _GIVEN = size or 0, bool(size)
+
+
+def size_text(size: float) -> str:
+    """`1.5 GiB`, `300.0 MiB`, `7.8 KiB`."""
+    power = 3 if size >= 2**30 else 2 if size >= 2**20 else 1
+    return f"{size / 2 ** (10 * power):.1f} {('KiB', 'MiB', 'GiB')[power - 1]}"
+
+
 _LIMIT = 0
+_GIVEN = False

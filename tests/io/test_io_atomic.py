@@ -21,7 +21,7 @@ OLD, NEW = np.eye(2), np.full((3, 3), 7.0)
 def both_ways(request, monkeypatch):
     """With the system's exchange of two names, and without it."""
     if request.param == "renames":
-        monkeypatch.setattr(atomic, "_swap", lambda a, b: False)
+        monkeypatch.setattr(atomic, "swap", lambda a, b: False)
 
 
 def names(folder):
@@ -66,7 +66,7 @@ def test_failure_of_the_exchange_is_undone(tmp_path, both_ways, monkeypatch, old
     if old is not None:
         write(old, path)
     before = {str(p): p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
-    real_replace, real_swap = os.replace, atomic._swap
+    real_replace, real_swap = os.replace, atomic.swap
     for failing in range(8):
         count = 0
 
@@ -78,7 +78,7 @@ def test_failure_of_the_exchange_is_undone(tmp_path, both_ways, monkeypatch, old
             return real(*args)
 
         monkeypatch.setattr(os, "replace", lambda *args: fault(real_replace, *args))
-        monkeypatch.setattr(atomic, "_swap", lambda *args: fault(real_swap, *args))
+        monkeypatch.setattr(atomic, "swap", lambda *args: fault(real_swap, *args))
         try:
             write(value, path, format=format)
         except Exception as problem:
@@ -95,9 +95,9 @@ def test_the_metadata_follows_the_data(tmp_path, monkeypatch, both_ways):
     path = tmp_path / "x"
     write(OLD, path)
     order = []
-    real_replace, real_swap = os.replace, atomic._swap
+    real_replace, real_swap = os.replace, atomic.swap
     monkeypatch.setattr(os, "replace", lambda a, b: (order.append(b), real_replace(a, b))[1])
-    monkeypatch.setattr(atomic, "_swap", lambda a, b: (order.append(b), real_swap(a, b))[1])
+    monkeypatch.setattr(atomic, "swap", lambda a, b: (order.append(b), real_swap(a, b))[1])
     write(NEW, path)
     targets = [os.path.basename(b) for b in order if not os.path.basename(b).startswith(".")]
     assert list(dict.fromkeys(targets)) == ["x", "x.mtd"]

@@ -1,3 +1,3 @@
 """Enters the kernels of this backend; see `pydml.backends`."""
 
-from pydml.backends.cpu import chains, conv, fused, normalization, paramserv, pool, random, reduction  # noqa: F401  (each registers its kernels)
+from pydml.backends.cpu import chains, conv, fused, normalization, paramserv, pool, random, reduction, stored  # noqa: F401  (each registers its kernels)

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from pydml.builtins.batches import batch_rows
 from pydml.builtins.indexing import bounds, checked_assignment
 from pydml.builtins.registry import kernel, lookup
 from pydml.values import Sparse
@@ -52,6 +53,12 @@ def part(X: Sparse, r0: int, r1: int, c0: int, c1: int) -> Any:
 @kernel("[]", "sparse")
 def index_sparse(X, rl, ru, cl, cu):
     return part(X, *bounds(X, rl, ru, cl, cu))
+
+
+@kernel("batchOf", "sparse", "dense")
+def batch_of_sparse(X, order, beg, end):
+    rows = X.csr[batch_rows(X.shape[0], order, int(beg), int(end))]
+    return settle(rows.data, rows.indices, rows.indptr, rows.shape)
 
 
 @kernel("[]=", "sparse")

@@ -40,18 +40,25 @@ def _size(dimensions: list[int]) -> tuple[int, int]:
     return dimensions[0], cols
 
 
-def read_idx(path: str, options: dict[str, Any], metadata: Any, dtype: Any) -> Any:
-    file = _only_file(path)
-    data = read_bytes(file)
+def parse_idx(file: str, data: bytes) -> np.ndarray:
+    """The array in the content of a file, with its own dimensions and type.  file: what messages call it."""
     kind, dimensions, start = _header(file, data)
     rows, cols = _size(dimensions)
     found = (len(data) - start) // np.dtype(kind).itemsize
     if found != rows * cols:
         size = " x ".join(map(str, dimensions))
         fail("data-format", f"{file}: the header announces {size} = {rows * cols} cells, the file has {found}")
+    return np.frombuffer(data, kind, rows * cols, start).reshape(dimensions)
+
+
+def read_idx(path: str, options: dict[str, Any], metadata: Any, dtype: Any) -> Any:
+    file = _only_file(path)
+    data = read_bytes(file)
+    array = parse_idx(file, data)
+    rows, cols = _size(list(array.shape))
     metadata.check_size(rows, cols)
     check_dense_size(rows, cols, np.dtype(dtype).itemsize)
-    return converted(np.frombuffer(data, kind, rows * cols, start).reshape(rows, cols), dtype)
+    return converted(array.reshape(rows, cols), dtype)
 
 
 def _only_file(path: str) -> str:
@@ -59,6 +66,11 @@ def _only_file(path: str) -> str:
     if len(files) != 1:
         fail("data-format", f"{path} must be one file, not a folder of {len(files)}")
     return files[0]
+
+
+def labels_idx(labels: np.ndarray) -> bytes:
+    """The content of a file of one dimension with these whole numbers."""
+    return bytes([0, 0, 0x0C, 1]) + struct.pack(">I", len(labels)) + labels.astype(">i4").tobytes()
 
 
 def write_idx(value: Any, path: str, options: dict[str, Any]) -> None:

@@ -1,0 +1,12 @@
+#!/usr/bin/env python3
+"""Make a data set for DML programs from class folders of photographs, such as ImageNet: the same as `pydml data prepare images`.
+
+python prepare_imagenet_for_systemds.py --input_dir imagenet --output_dir imagenet224
+"""
+
+import sys
+
+from pydml.data.commands import prepare_main
+
+if __name__ == "__main__":
+    sys.exit(prepare_main(sys.argv[1:]))
