@@ -175,7 +175,7 @@ def test_top_k_accuracy_counts_ties_against_the_network():
     assert alexnet.top_k_accuracy(np.full((3, 3), np.nan), truth, 3) == 0
 
 
-@pytest.mark.parametrize("optimizer, rate", [("lars", 0.2), ("momentum", 0.05)])
+@pytest.mark.parametrize("optimizer, rate", [("lars", 0.2), ("lamb", 0.03), ("momentum", 0.05)])
 def test_lenet_learns_twenty_random_images_by_heart(optimizer, rate):
     lenet = pydml.source("nn/networks/lenet.dml")
     rng = np.random.default_rng(5)
@@ -200,7 +200,7 @@ def test_a_training_that_diverges_says_so():
 def test_lenet_refuses_an_unknown_optimizer():
     lenet = pydml.source("nn/networks/lenet.dml")
     X, Y = np.zeros((2, 784)), np.eye(10)[:2]
-    with pytest.raises(pydml.DMLError, match="lars or momentum"):
+    with pytest.raises(pydml.DMLError, match="lars, lamb or momentum"):
         lenet.train(X, Y, X, Y, 1, 28, 28, lenet.init(1, 28, 28, 10, 3), "sgd", 1, 2, 0, 0.1, 0, 1.0, 0.9, 0, 0.1, 1, 0)
 
 

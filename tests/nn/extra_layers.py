@@ -306,6 +306,25 @@ CONVOLUTIONS = [
         outputs="out Hout Wout",
         reference=lambda X, C, Hin, Win: images(X, C, Hin, Win).mean((2, 3)),
     ),
+    *(
+        Layer(
+            "layers/adaptive_avg_pool2d.dml",
+            lambda rng, h=h, w=w, i=i, j=j: {
+                "X": normal(rng, 2, 3 * h * w),
+                "C": 3,
+                "Hin": h,
+                "Win": w,
+                "Hout": i,
+                "Wout": j,
+            },
+            (Backward("dout C Hin Win Hout Wout", "X"),),
+            reference=lambda X, C, Hin, Win, Hout, Wout: rows(
+                F.adaptive_avg_pool2d(images(X, C, Hin, Win), (Hout, Wout))
+            ),
+            name=f"adaptive_avg_pool2d {h}x{w} to {i}x{j}",
+        )
+        for h, w, i, j in [(7, 5, 3, 2), (4, 6, 4, 6), (2, 3, 5, 1), (1, 1, 3, 3)]
+    ),
     Layer(
         "layers/upsample2d.dml",
         lambda rng: {"X": normal(rng, 2, 3 * 2 * 3), "C": 3, "Hin": 2, "Win": 3, "size_h": 3, "size_w": 2},

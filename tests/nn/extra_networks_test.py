@@ -221,7 +221,7 @@ state = resnet::{"adam_state_like" if name == "adam" else "zeros_like"}(model)
 def test_every_resnet_file_has_the_interface():
     for depth in (18, 34, 50, 101, 152):
         library = pydml.source(f"nn/networks/resnet{depth}.dml")
-        for optimizer in ("adagrad", "adam", "rmsprop", "sgd_momentum", "sgd_nesterov", "lars"):
+        for optimizer in ("adagrad", "adam", "rmsprop", "sgd_momentum", "sgd_nesterov", "lars", "lamb"):
             assert callable(getattr(library, f"init_{optimizer}_optim_params"))
             assert callable(getattr(library, f"update_params_with_{optimizer}"))
 
@@ -286,7 +286,7 @@ emas = t::settle_averages(X, 32, 32, "basic", sizes, model, emas, 12, 50)
 """
 
 
-@pytest.mark.parametrize("optimizer, rate", [("lars", 1.0), ("momentum", 0.05)])
+@pytest.mark.parametrize("optimizer, rate", [("lars", 1.0), ("lamb", 0.02), ("momentum", 0.05)])
 def test_resnet_learns_twelve_random_images_by_heart(optimizer, rate):
     r = pydml.run(LEARN, optimizer=optimizer, rate=rate, outputs=["metrics", "top1", "top5", "loss"])
     losses = r.metrics[:, 1]
@@ -297,7 +297,7 @@ def test_resnet_learns_twelve_random_images_by_heart(optimizer, rate):
 
 
 def test_an_unknown_optimizer_and_block_are_refused():
-    with pytest.raises(pydml.DMLError, match="optimizer must be lars or momentum, not adam"):
+    with pytest.raises(pydml.DMLError, match="optimizer must be lars, lamb or momentum, not adam"):
         pydml.run(LEARN, optimizer="adam", rate=0.1)
     with pytest.raises(pydml.DMLError, match="block_type must be basic or bottleneck, not wide"):
         pydml.source("nn/networks/resnet.dml").init(10, "wide", [1], 1)

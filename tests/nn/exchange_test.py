@@ -1,0 +1,246 @@
+"""Models go to files and come back, and the weights of torchvision's AlexNet and ResNets give PyTorch's outputs here.
+
+torchvision itself is not needed: its two architectures are written out below, with the names of their state dictionaries.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import pydml
+
+torch = pytest.importorskip("torch")
+nn = torch.nn
+torch_files = pytest.importorskip("safetensors.torch", reason="the safetensors package is not installed")
+
+
+# ---- torchvision's networks, narrower: the number of filters and classes does not matter to the functions
+
+
+def alexnet(filters: tuple[int, ...], units: int, classes: int) -> Any:
+    a, b, c, d, e = filters
+    network = nn.Module()
+    network.features = nn.Sequential(
+        nn.Conv2d(3, a, 11, 4, 2),
+        nn.ReLU(),
+        nn.MaxPool2d(3, 2),
+        nn.Conv2d(a, b, 5, padding=2),
+        nn.ReLU(),
+        nn.MaxPool2d(3, 2),
+        nn.Conv2d(b, c, 3, padding=1),
+        nn.ReLU(),
+        nn.Conv2d(c, d, 3, padding=1),
+        nn.ReLU(),
+        nn.Conv2d(d, e, 3, padding=1),
+        nn.ReLU(),
+        nn.MaxPool2d(3, 2),
+    )
+    network.avgpool = nn.AdaptiveAvgPool2d((6, 6))
+    network.classifier = nn.Sequential(
+        nn.Dropout(0.0),
+        nn.Linear(e * 36, units),
+        nn.ReLU(),
+        nn.Dropout(0.0),
+        nn.Linear(units, units),
+        nn.ReLU(),
+        nn.Linear(units, classes),
+    )
+    network.forward = lambda x: network.classifier(torch.flatten(network.avgpool(network.features(x)), 1))
+    return network
+
+
+class Block(nn.Module):
+    """A basic block or a bottleneck, with torchvision's names."""
+
+    def __init__(self, block_type: str, C_in: int, C_base: int, stride: int):
+        super().__init__()
+        sizes, strided, expansion = {"basic": ((3, 3), 0, 1), "bottleneck": ((1, 3, 1), 1, 4)}[block_type]
+        C, self.depth = C_in, len(sizes)
+        for k, size in enumerate(sizes):
+            C_out = C_base * (expansion if k == self.depth - 1 else 1)
+            conv = nn.Conv2d(C, C_out, size, stride if k == strided else 1, (size - 1) // 2, bias=False)
+            self.add_module(f"conv{k + 1}", conv)
+            self.add_module(f"bn{k + 1}", nn.BatchNorm2d(C_out))
+            C = C_out
+        self.downsample = None
+        if stride > 1 or C_in != C:
+            self.downsample = nn.Sequential(nn.Conv2d(C_in, C, 1, stride, bias=False), nn.BatchNorm2d(C))
+
+    def forward(self, x: Any) -> Any:
+        a = x
+        for k in range(1, self.depth + 1):
+            a = getattr(self, f"bn{k}")(getattr(self, f"conv{k}")(a))
+            a = a.relu() if k < self.depth else a
+        return (a + (x if self.downsample is None else self.downsample(x))).relu()
+
+
+class ResNet(nn.Module):
+    def __init__(self, block_type: str, layer_sizes: list[int], width: int, classes: int):
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, width, 7, 2, 3, bias=False)
+        self.bn1 = nn.BatchNorm2d(width)
+        C_in, expansion = width, 4 if block_type == "bottleneck" else 1
+        for s, blocks in enumerate(layer_sizes):
+            stage = []
+            for i in range(blocks):
+                stage.append(Block(block_type, C_in, width * 2**s, 2 if s > 0 and i == 0 else 1))
+                C_in = width * 2**s * expansion
+            self.add_module(f"layer{s + 1}", nn.Sequential(*stage))
+        self.stages = len(layer_sizes)
+        self.fc = nn.Linear(C_in, classes)
+
+    def forward(self, x: Any) -> Any:
+        x = nn.functional.max_pool2d(self.bn1(self.conv1(x)).relu(), 3, 2, 1)
+        for s in range(self.stages):
+            x = getattr(self, f"layer{s + 1}")(x)
+        return self.fc(x.mean((2, 3)))
+
+
+def randomised(network: Any) -> Any:
+    """In double precision, every parameter and average away from its initial 0 or 1."""
+    generator = torch.Generator().manual_seed(1)
+    network.double().eval()
+    for name, value in network.state_dict().items():
+        if value.is_floating_point():
+            noise = torch.rand(value.shape, generator=generator, dtype=torch.double)
+            value += 0.1 * (noise if "var" in name else noise - 0.5)
+    return network
+
+
+def save(network: Any, folder: Any, format: str) -> str:
+    path = folder / f"weights.{format}"
+    state = network.state_dict()
+    if format == "safetensors":
+        torch_files.save_file(state, path)
+    else:
+        np.savez(path, **{name: value.numpy() for name, value in state.items()})
+    return str(path)
+
+
+ALEXNET = """
+source("nn/networks/torchvision.dml") as torchvision
+source("nn/layers/softmax_cross_entropy_loss.dml") as loss
+state = read($path, data_type="list")
+model = torchvision::alexnet_from_state(state)
+[probs, cached_out] = torchvision::alexnet_forward(X, 3, H, W, model, "train", 1)
+last = as.list(cached_out[8])
+scores = as.matrix(last["scores"])
+predicted = torchvision::alexnet_predict(X, 3, H, W, model, 2)
+[dX, gradients] = torchvision::alexnet_backward(R, cached_out, model)
+write(torchvision::alexnet_to_state(model), $path + ".safetensors", format="safetensors",
+      tensors=torchvision::alexnet_tensors(model))
+"""
+
+
+@pytest.mark.parametrize("format, H, W", [("safetensors", 224, 224), ("npz", 131, 150), ("safetensors", 63, 80)])
+def test_alexnet_of_torchvision(tmp_path, format, H, W):
+    network = randomised(alexnet((8, 12, 10, 9, 6), 14, 5))
+    path = save(network, tmp_path, format)
+    rng = np.random.default_rng(2)
+    X, R = rng.normal(size=(3, 3 * H * W)), rng.normal(size=(3, 5))
+    outputs = ["scores", "probs", "predicted", "dX", "gradients"]
+    r = pydml.run(ALEXNET, nvargs={"path": path}, X=X, R=R, H=H, W=W, outputs=outputs)
+
+    x = torch.tensor(X.reshape(3, 3, H, W), requires_grad=True)
+    expected = network.forward(x)
+    probabilities = torch.softmax(expected, 1)
+    np.testing.assert_allclose(r.scores, expected.detach().numpy(), rtol=1e-6, atol=1e-9)
+    np.testing.assert_allclose(r.probs, probabilities.detach().numpy(), rtol=1e-8)
+    np.testing.assert_allclose(r.predicted, r.probs, rtol=1e-10)
+    (probabilities * torch.tensor(R)).sum().backward()
+    np.testing.assert_allclose(r.dX, x.grad.numpy().reshape(3, -1), rtol=1e-7, atol=1e-12)
+    for actual, (name, parameter) in zip(r.gradients, network.named_parameters(), strict=True):
+        gradient = parameter.grad.numpy()
+        gradient = gradient.reshape(len(gradient), -1)
+        if name.startswith("classifier"):
+            gradient = gradient.T
+        np.testing.assert_allclose(actual, gradient, rtol=1e-7, atol=1e-12)
+
+    # and back: PyTorch takes the written file as it is
+    written = torch_files.load_file(path + ".safetensors")
+    network.load_state_dict(written)
+    np.testing.assert_array_equal(network.forward(x).detach().numpy(), expected.detach().numpy())
+
+
+def test_the_networks_above_are_torchvisions():
+    # the numbers in torchvision's documentation
+    with torch.device("meta"):
+        networks = {
+            61_100_840: alexnet((64, 192, 384, 256, 256), 4096, 1000),
+            11_689_512: ResNet("basic", [2, 2, 2, 2], 64, 1000),
+            25_557_032: ResNet("bottleneck", [3, 4, 6, 3], 64, 1000),
+        }
+    for parameters, network in networks.items():
+        assert sum(p.numel() for p in network.parameters()) == parameters
+
+
+RESNET = """
+source("nn/networks/torchvision.dml") as torchvision
+source("nn/networks/resnet.dml") as resnet
+state = read($path, data_type="list")
+[model, emas] = torchvision::resnet_from_state(state, block_type, sizes)
+[scores, e, c, m] = resnet::resnet_forward(X, 64, 65, block_type, sizes, model, "test", emas)
+parameters = resnet::parameter_count(model)
+write(torchvision::resnet_to_state(model, emas), $path + ".safetensors", format="safetensors",
+      tensors=torchvision::resnet_tensors(model, block_type, sizes))
+"""
+
+
+@pytest.mark.parametrize(
+    "block_type, sizes, width, format",
+    [
+        ("bottleneck", [3, 4, 6, 3], 4, "safetensors"),
+        ("basic", [2, 2, 2, 2], 4, "npz"),
+        ("bottleneck", [1, 1], 3, "safetensors"),
+    ],
+)
+def test_resnet_of_torchvision(tmp_path, block_type, sizes, width, format):
+    network = randomised(ResNet(block_type, sizes, width, 5))
+    path = save(network, tmp_path, format)
+    X = np.random.default_rng(3).normal(size=(2, 3 * 64 * 65))
+    given = {"X": X, "block_type": block_type, "sizes": sizes}
+    r = pydml.run(RESNET, nvargs={"path": path}, **given, outputs=["scores", "parameters"])
+    x = torch.tensor(X.reshape(2, 3, 64, 65))
+    expected = network(x).detach().numpy()
+    np.testing.assert_allclose(r.scores, expected, rtol=1e-6, atol=1e-9)
+    assert r.parameters == sum(p.numel() for p in network.parameters())
+
+    network.load_state_dict(torch_files.load_file(path + ".safetensors"))
+    np.testing.assert_array_equal(network(x).detach().numpy(), expected)
+
+
+def test_a_missing_weight_is_named():
+    library = pydml.source("nn/networks/torchvision.dml")
+    with pytest.raises(pydml.DMLError, match=r"features\.0\.weight"):
+        library.alexnet_from_state({"conv1.weight": np.eye(2)})
+
+
+MODELS = """
+source("nn/networks/resnet.dml") as resnet
+[model, emas] = resnet::init_sized(3, "bottleneck", list(1, 2), 1, 2, 7)
+write(list(model=model, emas=emas), $path, format=$format)
+saved = read($path)
+model_again = as.list(saved["model"])
+emas_again = as.list(saved["emas"])
+"""
+
+
+@pytest.mark.parametrize("format", ["binary", "csv"])
+def test_nested_models_come_back_from_a_folder(tmp_path, format):
+    arguments = {"path": str(tmp_path / "model"), "format": format}
+    r = pydml.run(MODELS, nvargs=arguments, outputs=["model", "emas", "model_again", "emas_again"])
+
+    def same(a: Any, b: Any) -> None:
+        if isinstance(a, list):
+            assert len(a) == len(b)
+            for x, y in zip(a, b, strict=True):
+                same(x, y)
+        else:
+            a, b = (v.toarray() if hasattr(v, "toarray") else np.asarray(v) for v in (a, b))
+            np.testing.assert_array_equal(a, b)
+
+    same(list(r.model), list(r.model_again))
+    same(list(r.emas), list(r.emas_again))
