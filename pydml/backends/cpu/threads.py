@@ -17,6 +17,7 @@ A ThreadPoolExecutor costs about twice as much per region (a future and a condit
 from __future__ import annotations
 
 import os
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -102,6 +103,8 @@ class _Blas:
         self._default: int | None = None  # what set_threads asked for
         self._original: dict[str, int] = {}  # by path of the library
         self._current: int | None = None  # what the libraries were set to; None: their own choice
+        self._libraries: list[Any] = []
+        self._seen = -1  # how many modules were imported when the libraries were looked up
 
     def set_default(self, n: int | None) -> None:
         with self._lock:
@@ -126,11 +129,14 @@ class _Blas:
         wanted = min(self._limits, default=self._default)
         if wanted is None and self._current is None:
             return
-        from threadpoolctl import ThreadpoolController  # 5 ms, and most runs never come here
+        # SciPy's library appears with the first import of scipy.linalg.  Looking them up takes 2 ms, too long for each tile of parfor.
+        if self._seen != len(sys.modules):
+            from threadpoolctl import ThreadpoolController  # 5 ms, and most runs never come here
 
-        # Libraries are looked up each time: SciPy's appears with the first import of scipy.linalg.  They are set even if the
-        # number is the same, as those that use OpenMP have one for each calling thread.
-        for library in ThreadpoolController().select(user_api="blas").lib_controllers:
+            self._libraries = ThreadpoolController().select(user_api="blas").lib_controllers
+            self._seen = len(sys.modules)
+        # They are set even if the number is the same, as those that use OpenMP have one for each calling thread.
+        for library in self._libraries:
             original = self._original.setdefault(library.filepath, library.num_threads)
             # threadpoolctl lets the first thread that sets a number own it and ignores all others.  The owner is this class.
             release = getattr(library, "clear_controlling_thread", lambda force: None)
