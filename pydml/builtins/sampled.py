@@ -1,0 +1,36 @@
+"""The product of two factors at the cells that a sparse matrix has."""
+
+from __future__ import annotations
+
+from pydml.builtins.registry import builtin
+from pydml.diagnostics import fail
+from pydml.types import Type, matrix_type
+
+
+def _type(W: Type, U: Type, V: Type) -> Type:
+    for name, X, rows in (("U", U, W.rows), ("V", V, W.cols)):
+        if None not in (rows, X.rows) and rows != X.rows:
+            side = "rows" if name == "U" else "columns"
+            fail("shape-mismatch", f"sampledProduct: W has {rows} {side}, but {name} has {X.rows} rows")
+    if None not in (U.cols, V.cols) and U.cols != V.cols:
+        fail("shape-mismatch", f"sampledProduct: U has {U.cols} columns, V has {V.cols}")
+    return matrix_type(W.rows, W.cols)
+
+
+@builtin("sampledProduct(W: matrix, U: matrix, V: matrix) -> matrix", infer=_type)
+def sampledProduct(W, U, V):
+    """W * (U %*% t(V)).  W: (m, n), U: (m, k), V: (n, k).  Returns (m, n).
+
+    For a sparse W only its cells are computed, and U %*% t(V) never exists.  An extension of pydml, which `alsCG` needs; SystemDS has
+    it as an internal operator only (wsloss, wdivmm).
+    """
+    return W * (U @ V.T)
+
+
+sampledProduct.case(
+    'sampledProduct(matrix("1 0 2 0", 2, 2), matrix("1 2 3 4", 2, 2), matrix("5 6 7 8", 2, 2))', "17 0 / 78 0"
+)
+sampledProduct.fails(
+    "sampledProduct(matrix(1, 2, 3), matrix(1, 3, 1), matrix(1, 3, 1))", "shape-mismatch", "W has 2 rows"
+)
+sampledProduct.fails("sampledProduct(matrix(1, 2, 3), matrix(1, 2, 1), matrix(1, 3, 2))", "shape-mismatch", "V has 2")
