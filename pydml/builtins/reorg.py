@@ -113,14 +113,19 @@ def _concat_type(name: str, axis: int, types: tuple[Type, ...]) -> Type:
     """The type of values put together along the axis; fails where they certainly do not fit."""
     if not types:
         fail("call", f"{name}: there is nothing to put together")
+    if len(types) == 2 and types[0].data == LIST:
+        return _longer_list(types[0])
+    if any(x.data == LIST for x in types) and len(types) > 1:
+        fail("type", f"{name}: a list must be the only argument", help="its matrices are put together")
+    for x in types:
+        if x.data == SCALAR and x.value not in (STRING, UNKNOWN):
+            fail("argument-type", f"{name}: X must be a matrix, a frame or a list, got {x}", help="use as.matrix()")
     if any(x.data == SCALAR for x in types):
         for x in types:
-            if x.data not in (SCALAR, UNKNOWN) or (x.data == SCALAR and x.value not in (STRING, UNKNOWN)):
+            if x.data not in (SCALAR, UNKNOWN):
                 fail("type", f"{name}: texts can be put together with texts only, got {x}")
         return STRING_SCALAR
-    if any(x.data == LIST for x in types):
-        if len(types) > 1:
-            fail("type", f"{name}: a list must be the only argument", help="its matrices are put together")
+    if types[0].data == LIST:
         return ANY_MATRIX
     known = {x.data for x in types} - {UNKNOWN}
     if len(known) > 1:
@@ -147,8 +152,14 @@ def _concat_type(name: str, axis: int, types: tuple[Type, ...]) -> Type:
     return Type(FRAME, rows=rows, cols=cols)
 
 
+def _longer_list(X: Type) -> Type:
+    return ANY_LIST._replace(rows=None if X.rows is None else X.rows + 1, cols=1)
+
+
 def _concat(name: str, axis: int, values: tuple[Any, ...]) -> Any:
     first = values[0]
+    if type(first) is List and len(values) == 2:
+        return _with_element(*values)
     if isinstance(first, str):
         return "\n".join(values)
     if type(first) is List:
@@ -182,12 +193,13 @@ def _sparse_or_dense(value: Any) -> Any:
 
 
 @builtin(
-    "cbind(*X: matrix|frame|list|string) -> any", infer=lambda *types: _concat_type("cbind", 1, types), storages="any"
+    "cbind(*X: matrix|frame|list|scalar) -> any", infer=lambda *types: _concat_type("cbind", 1, types), storages="any"
 )
 def cbind(*values):
     """Matrices or frames side by side: (n, m1), (n, m2), ... give (n, m1 + m2 + ...).
 
-    One list: its matrices.  Texts: joined by new lines, as in SystemDS.  All need the same number of rows.
+    One list: its matrices.  A list and a value: as `append`.  Texts: joined by new lines, as in SystemDS.  All need the same
+    number of rows.
     """
     return _concat("cbind", 1, values)
 
@@ -197,22 +209,25 @@ cbind.case("cbind(list(seq(1, 2), seq(3, 4)))", "1 3 / 2 4")
 cbind.case("cbind(matrix(0, rows=2, cols=0), seq(1, 2))", "1 / 2")
 cbind.fails("cbind(seq(1, 2), seq(1, 3))", "shape-mismatch", "argument 2 has 3 rows, the first one 2")
 cbind.fails("cbind(seq(1, 2), 5)", "argument-type", "X must be a matrix")
-cbind.fails("cbind(list(seq(1, 2)), seq(1, 2))", "type", "a list must be the only argument")
+cbind.case("length(cbind(list(1, 2), 3))", "3")
+cbind.fails("cbind(list(seq(1, 2)), seq(1, 2), 1)", "type", "a list must be the only argument")
 
 
 @builtin(
-    "rbind(*X: matrix|frame|list|string) -> any", infer=lambda *types: _concat_type("rbind", 0, types), storages="any"
+    "rbind(*X: matrix|frame|list|scalar) -> any", infer=lambda *types: _concat_type("rbind", 0, types), storages="any"
 )
 def rbind(*values):
     """Matrices or frames on top of each other: (n1, m), (n2, m), ... give (n1 + n2 + ..., m).
 
-    One list: its matrices.  Texts: joined by new lines, as in SystemDS.  All need the same number of columns.
+    One list: its matrices.  A list and a value: as `append`.  Texts: joined by new lines, as in SystemDS.  All need the same
+    number of columns.
     """
     return _concat("rbind", 0, values)
 
 
 rbind.case("rbind(t(seq(1, 2)), matrix(0, rows=0, cols=2), t(seq(3, 4)))", "1 2 / 3 4")
 rbind.case('rbind("a", "b")', "a\nb")
+rbind.case("toString(rbind(list(1, 2), list(3, 4)))", "List containing:\n[1, 2, List containing:\n[3, 4]]")
 rbind.fails("rbind(t(seq(1, 2)), t(seq(1, 3)))", "shape-mismatch", "argument 2 has 3 columns, the first one 2")
 rbind.fails('rbind(t(seq(1, 2)), "a")', "type", "texts can be put together with texts only")
 
@@ -221,10 +236,7 @@ def _append_type(*types: Type) -> Type:
     if len(types) > 1 and types[0].data == LIST:
         if len(types) > 2:
             fail("call", f"append: a list takes one value, got {len(types) - 1}")
-        return ANY_LIST._replace(rows=None if types[0].rows is None else types[0].rows + 1, cols=1)
-    for x in types:
-        if x.data == SCALAR and x.value not in (STRING, UNKNOWN):
-            fail("argument-type", f"append: X must be a matrix, a frame or a list, got {x}", help="use as.matrix()")
+        return _longer_list(types[0])
     return _concat_type("append", 1, types)
 
 
@@ -238,7 +250,10 @@ def append(*values):
     X = values[0]
     if type(X) is not List or len(values) == 1:
         return _concat("append", 1, values)
-    value = values[1]
+    return _with_element(X, values[1])
+
+
+def _with_element(X: List, value: Any) -> List:
     name = None
     if type(value) is List and len(value) == 1:
         name = value.names[0] if value.names is not None else None
