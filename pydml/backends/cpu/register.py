@@ -1,3 +1,14 @@
 """Enters the kernels of this backend; see `pydml.backends`."""
 
-from pydml.backends.cpu import chains, conv, fused, normalization, paramserv, pool, random, reduction, stored  # noqa: F401  (each registers its kernels)
+from pydml.backends.cpu import (  # noqa: F401  (each registers its kernels)
+    augmentation,
+    chains,
+    conv,
+    fused,
+    normalization,
+    paramserv,
+    pool,
+    random,
+    reduction,
+    stored,
+)
