@@ -58,29 +58,30 @@ def product_order(sizes: list[int]) -> Any:
     return best[0, n - 1][1]
 
 
-def _mmchain_type(X: Type, v: Type, w: Type, y: Type) -> Type:
+def _mmchain_type(X: Type, v: Type, w: Type, y: Type, right: Type) -> Type:
     inner = matrix_product.infer((X, v))[0]
     if w.data != "null":
-        inner = multiply.infer((w, inner))[0]
+        inner = multiply.infer((inner, w) if right.const else (w, inner))[0]
     if y.data != "null":
         inner = subtract.infer((inner, y))[0]
     return matrix_product.infer((t.infer((X,))[0] if X.data == MATRIX else X, inner))[0]
 
 
 @builtin(
-    "product chain(X: any, v: any, w: any = NULL, y: any = NULL) -> any",
+    "product chain(X: any, v: any, w: any = NULL, y: any = NULL, right: boolean = FALSE) -> any",
     infer=_mmchain_type,
     storages="any",
     self_checking=True,
 )
-def mmchain(X: Any, v: Any, w: Any, y: Any) -> Any:
+def mmchain(X: Any, v: Any, w: Any, y: Any, right: bool) -> Any:
     """t(X) %*% (w * (X %*% v) - y), with w and y left out where they are NULL.
 
+    right: w stands on the right of `*`, which matters for what is broadcast.
     A kernel reads X once; the meaning reads it twice.
     """
     inner = matrix_product(X, v)
     if w is not None:
-        inner = multiply(w, inner)
+        inner = multiply(inner, w) if right else multiply(w, inner)
     if y is not None:
         inner = subtract(inner, y)
     return matrix_product(t(X), inner)

@@ -16,20 +16,20 @@ def test_equals_the_meaning(monkeypatch, dtype, n, m, weights):
     X, v, y = (rng.standard_normal(size).astype(dtype) for size in ((n, m), (m, 1), (n, 1)))
     w = {"none": None, "column": rng.random((n, 1)).astype(dtype), "number": 0.5}[weights]
     for subtracted in (None, y):
-        found = chains.product_chain(X, v, w, subtracted)
-        expected = mmchain.meaning(X, v, w, subtracted)
+        found = chains.product_chain(X, v, w, subtracted, False)
+        expected = mmchain.meaning(X, v, w, subtracted, False)
         assert found.shape == expected.shape == (m, 1)
         scale = np.abs(expected).max() + np.sqrt(n)
         np.testing.assert_allclose(found / scale, expected / scale, atol=1e-12 if dtype == np.float64 else 1e-4)
         with threads.limit(1):
-            np.testing.assert_array_equal(chains.product_chain(X, v, w, subtracted), found)
+            np.testing.assert_array_equal(chains.product_chain(X, v, w, subtracted, False), found)
 
 
 def test_leaves_other_shapes_to_the_products():
     X = np.ones((1 << 16, 16))
-    assert chains.product_chain(X, np.ones((16, 2)), None, None) is NotImplemented
-    assert chains.product_chain(X, np.ones((16, 1)), np.ones((1, 16)), None) is NotImplemented
-    assert chains.product_chain(X[:9], np.ones((16, 1)), None, None) is NotImplemented
+    assert chains.product_chain(X, np.ones((16, 2)), None, None, False) is NotImplemented
+    assert chains.product_chain(X, np.ones((16, 1)), np.ones((1, 16)), None, False) is NotImplemented
+    assert chains.product_chain(X[:9], np.ones((16, 1)), None, None, False) is NotImplemented
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ DATA = str(EXAMPLES / "data" / "fashion-mnist")
 
 def output_of(name: str, **arguments: Any) -> str:
     out = io.StringIO()
-    pydml.Script(EXAMPLES / name, nvargs=arguments, stdout=out).run(outputs=[])
+    pydml.Script(EXAMPLES / name, nvargs=arguments, stdout=out, seed=1).run(outputs=[])
     return out.getvalue()
 
 

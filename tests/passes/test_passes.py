@@ -23,6 +23,7 @@ from pydml.ir.passes.algebra import rewrite_algebra
 from pydml.ir.passes.cse import eliminate_common_subexpressions
 from pydml.ir.passes.dead_code import eliminate_dead_code
 from pydml.ir.passes.fuse_elementwise import fuse_elementwise
+from pydml.ir.passes.hoist import hoist_invariants
 from pydml.ir.passes.inline import inline
 from pydml.ir.passes.reachable import keep_reachable
 from pydml.ir.passes.simplify import simplify
@@ -35,6 +36,7 @@ FOLDER = Path(__file__).parent
 PASSES = {
     "algebra": rewrite_algebra,
     "simplify": simplify,
+    "hoist": hoist_invariants,
     "inline": inline,
     "cse": eliminate_common_subexpressions,
     "dead_code": eliminate_dead_code,

@@ -31,7 +31,7 @@ def _rows(part: Any, start: int, stop: int) -> Any:
 @kernel("product chain", "dense", "dense")
 @kernel("product chain", "dense", "dense", "dense")
 @kernel("product chain", "dense", "dense", "dense", "dense")
-def product_chain(X: Any, v: Any, w: Any, y: Any) -> Any:
+def product_chain(X: Any, v: Any, w: Any, y: Any, right: bool) -> Any:
     n, m = X.shape
     if (
         X.nbytes < MIN_BYTES

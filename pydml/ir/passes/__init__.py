@@ -13,6 +13,7 @@ from pydml.ir.passes.algebra import rewrite_algebra
 from pydml.ir.passes.cse import eliminate_common_subexpressions
 from pydml.ir.passes.dead_code import eliminate_dead_code
 from pydml.ir.passes.fuse_elementwise import fuse_elementwise
+from pydml.ir.passes.hoist import hoist_invariants
 from pydml.ir.passes.inline import inline
 from pydml.ir.passes.reachable import keep_reachable
 from pydml.ir.passes.simplify import simplify
@@ -26,6 +27,7 @@ PASSES: tuple[Callable[[Program], None], ...] = (
     rewrite_algebra,  # before results are shared, which leaves them with several uses
     eliminate_common_subexpressions,
     eliminate_dead_code,  # and what only fed results that no caller uses
+    hoist_invariants,
     fuse_elementwise,
     update_in_place,  # last: it relies on which variable is assigned by which operation
 )

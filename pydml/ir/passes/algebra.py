@@ -29,7 +29,7 @@ from pydml.ir.program import (
     walk,
     writes,
 )
-from pydml.types import SCALAR, Type
+from pydml.types import SCALAR, Type, scalar_type
 from pydml.values.typing import NULL
 
 # ---- patterns
@@ -87,9 +87,9 @@ class Slot(Pattern):
 
 
 class Number(Pattern):
-    """A constant, int or double."""
+    """A constant: int, double or boolean."""
 
-    def __init__(self, value: float):
+    def __init__(self, value: float | bool):
         self.value = value
 
 
@@ -99,7 +99,8 @@ class Missing(Pattern):
 
 A, B, v = Slot("A"), Slot("B"), Slot("v")
 w, y = Slot("w", anything=True), Slot("y", anything=True)
-ZERO, ONE, MISSING = Number(0), Number(1), Missing()
+ZERO, ONE, TRUE, FALSE = Number(0), Number(1), Number(True), Number(False)
+MISSING = Missing()
 t, diag, total, rowSums, colSums = map(Operator, ("t", "diag", "sum", "rowSums", "colSums"))
 trace, minus, chain = Operator("trace"), Operator("unary -"), Operator("product chain")
 
@@ -123,10 +124,12 @@ RULES = (
     Rule(total(colSums(A)), total(A)),
     Rule(trace(A @ B), Apply("trace of product", A, B)),
     # one matrix read twice in a row: read once
-    Rule(t(A) @ (A @ v), chain(A, v, MISSING, MISSING)),
-    Rule(t(A) @ (w * (A @ v)), chain(A, v, w, MISSING)),
-    Rule(t(A) @ ((A @ v) - y), chain(A, v, MISSING, y)),
-    Rule(t(A) @ ((w * (A @ v)) - y), chain(A, v, w, y)),
+    Rule(t(A) @ (A @ v), chain(A, v, MISSING, MISSING, FALSE)),
+    Rule(t(A) @ (w * (A @ v)), chain(A, v, w, MISSING, FALSE)),
+    Rule(t(A) @ ((A @ v) - y), chain(A, v, MISSING, y, FALSE)),
+    Rule(t(A) @ ((w * (A @ v)) - y), chain(A, v, w, y, FALSE)),
+    Rule(t(A) @ ((A @ v) * w), chain(A, v, w, MISSING, TRUE)),
+    Rule(t(A) @ (((A @ v) * w) - y), chain(A, v, w, y, TRUE)),
     # products with a diagonal matrix scale rows or columns
     Rule(A @ diag(v), Apply("product with diagonal", A, v)),
     Rule(diag(v) @ A, Apply("diagonal product", v, A)),
@@ -138,7 +141,6 @@ RULES = (
     Rule(minus(minus(A)), A),
 )
 
-_COMMUTATIVE = frozenset({"*", "+"})
 _FREE = frozenset({"t"})  # a view: to leave it for other uses costs nothing
 
 _BY_ROOT: dict[str, list[Rule]] = {}
@@ -236,16 +238,10 @@ class _Rewriter:
     def match_arguments(self, pattern: Apply, op: Op, known: Definitions, bindings: Bindings) -> bool:
         if len(pattern.args) != len(op.args) or len(op.arg_types) != len(op.args):
             return False
-        orders = [(0, 1), (1, 0)] if op.builtin.name in _COMMUTATIVE else [tuple(range(len(op.args)))]
-        for order in orders:
-            attempt = dict(bindings)
-            if all(
-                self.match(p, op.args[i], op.arg_types[i], known, attempt)
-                for p, i in zip(pattern.args, order, strict=True)
-            ):
-                bindings.update(attempt)
-                return True
-        return False
+        return all(
+            self.match(p, operand, type, known, bindings)
+            for p, operand, type in zip(pattern.args, op.args, op.arg_types, strict=True)
+        )
 
     # ---- replacing
 
@@ -275,6 +271,8 @@ class _Rewriter:
             return bindings[pattern.name]
         if isinstance(pattern, Missing):
             return Const(None), NULL
+        if isinstance(pattern, Number):
+            return Const(pattern.value), scalar_type(pattern.value)
         assert isinstance(pattern, Apply)
         args = [self.operand(p, s, bindings, new) for p in pattern.args]
         builtin = registry.get(pattern.builtin)

@@ -35,7 +35,7 @@ class _Eliminator:
     def __init__(self, program: Program):
         self.program = program
         self.source = program.functions
-        self.effectful = _effectful_functions(program)
+        self.effectful = effectful_functions(program)
         self.done: dict[str, Function] = {}
 
     def run(self) -> None:
@@ -133,7 +133,7 @@ class _Eliminator:
                 s.outs = tuple(o for o in s.outs if o)
 
 
-def _effectful_functions(program: Program) -> set[str]:
+def effectful_functions(program: Program) -> set[str]:
     """Functions that print, write, stop, ..., directly or through others."""
     effectful = {
         f.key for f in program.functions.values() for s in walk(f.body) if isinstance(s, Op) and has_effects(s)

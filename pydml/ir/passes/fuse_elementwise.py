@@ -77,7 +77,7 @@ class _Fuser:
                 groups.clear()  # control flow and calls: leave what waits where it is
                 result.append(s)
                 continue
-            if _fusable(s):
+            if fusable(s):
                 group = self.join(s, groups, result)
                 reduction = s.builtin.name in REDUCTIONS
                 if len(group.steps) > 1 or _may_be_large(s):
@@ -150,7 +150,8 @@ def _may_be_large(s: Op) -> bool:
     return not out.shape_known or out.rows * out.cols >= LARGE  # type: ignore[operator]
 
 
-def _fusable(s: Op) -> bool:
+def fusable(s: Op) -> bool:
+    """Whether an operation can be a step of a fused one."""
     name = s.builtin.name
     if not s.arg_types or not s.outs or not s.outs[0] or len(s.arg_types) != len(s.args):
         return False
