@@ -88,8 +88,8 @@ def transformencode(context, target, spec):
     from pydml.transform.encoding import Encoding
 
     what = "transformencode"
-    encoding, kept = Encoding.build(target, _entries(spec, what), what)
-    return encoding.apply(kept, context.dtype, _caller(context)), encoding.metadata()
+    encoding = Encoding.build(target, _entries(spec, what), what)
+    return encoding.apply(encoding.omitted(target), context.dtype, _caller(context)), encoding.metadata()
 
 
 transformencode.case(

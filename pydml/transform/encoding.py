@@ -43,10 +43,9 @@ class Encoding:
     # ---- making
 
     @staticmethod
-    def build(frame: Frame, entries: dict[str, Any], what: str) -> tuple[Encoding, Frame]:
-        """The encoding that a frame asks for, and the frame without the rows that it leaves out."""
+    def build(frame: Frame, entries: dict[str, Any], what: str) -> Encoding:
+        """The encoding that a frame asks for.  Rows that omit leaves out count, as in SystemDS."""
         specification = Specification.of(entries, frame.column_names, what)
-        frame = _without_omitted(frame, specification)
         encoders: list[Encoder] = []
         imputed: list[str | None] = []
         for j, (column, name) in enumerate(zip(frame.columns, frame.column_names, strict=True)):
@@ -77,7 +76,7 @@ class Encoding:
                 encoder = Pass()
             encoders.append(encoder)
             imputed.append(text)
-        return Encoding(what, specification, frame.names, encoders, imputed), frame
+        return Encoding(what, specification, frame.names, encoders, imputed)
 
     @staticmethod
     def load(meta: Frame, entries: dict[str, Any], what: str, names: tuple[str, ...] | None = None) -> Encoding:
@@ -86,9 +85,13 @@ class Encoding:
         specification = Specification.of(entries, columns, what)
         encoders: list[Encoder] = []
         imputed: list[str | None] = []
+        places = {n: i for i, n in enumerate(meta.column_names)} if not entries.get("ids") else {}
         for j, name in enumerate(columns):
             kind = specification.encoder.get(j)
-            cells = _entries(meta.columns[j]) if kind is not None else []
+            place = places.get(name, j)  # where columns are given by name, those of the metadata are, too
+            if place >= len(meta.columns):
+                fail("shape-mismatch", f"{what}: the metadata have no column {name}")
+            cells = _entries(meta.columns[place]) if kind is not None else []
             encoder: Encoder
             if kind == "recode":
                 encoder = Recode.load(cells, name, what)
@@ -106,7 +109,7 @@ class Encoding:
                 encoder = Pass()
             encoders.append(encoder)
             method, constant = specification.impute.get(j, (None, None))
-            noted = None if meta.imputed is None else meta.imputed[j]
+            noted = None if meta.imputed is None else meta.imputed[place]
             imputed.append(None if method is None else noted if noted is not None else constant)
         return Encoding(what, specification, names, encoders, imputed)
 
@@ -147,7 +150,7 @@ class Encoding:
                     result.add_dummies(codes, encoder.size)
                 else:
                     result.add_columns(codes.reshape(-1, 1))
-        matrix = result.matrix(self.what)
+        matrix = result.matrix()
         if self.specification.udf is None:
             return matrix
         return self._with_udf(to_dense(matrix).copy(), [places[j] for j in self.specification.udf[1]], call)
@@ -306,9 +309,7 @@ class _Assembly:
         self.cells.append((rows, columns + self.width))
         self.width += size
 
-    def matrix(self, what: str) -> np.ndarray | Sparse:
-        if self.rows == 0 or self.width == 0:
-            fail("value", f"{what}: the result would have {self.rows} rows and {self.width} columns")
+    def matrix(self) -> np.ndarray | Sparse:
         size = self.rows * self.width
         nonzeros = sum(len(r) for r, _ in self.cells) + sum(int(np.count_nonzero(c)) for _, c in self.dense)
         if self.width > 1 and size >= 4096 and nonzeros < SPARSITY_TURN_POINT * size:
