@@ -1,14 +1,8 @@
 """Small originals of every kind."""
 
-import struct
-
 import numpy as np
 import pytest
-
-
-def write_idx(path, array):
-    head = bytes([0, 0, 8, array.ndim]) + struct.pack(f">{array.ndim}I", *array.shape)
-    path.write_bytes(head + array.astype(np.uint8).tobytes())
+from data_originals import write_idx
 
 
 @pytest.fixture

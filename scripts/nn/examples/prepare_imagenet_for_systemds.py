@@ -5,8 +5,13 @@ python prepare_imagenet_for_systemds.py --input_dir imagenet --output_dir imagen
 """
 
 import sys
+from pathlib import Path
 
-from pydml.data.commands import prepare_main
+try:
+    from pydml.data.commands import prepare_main
+except ModuleNotFoundError:  # in a checkout that is not installed
+    sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
+    from pydml.data.commands import prepare_main
 
 if __name__ == "__main__":
     sys.exit(prepare_main(sys.argv[1:]))
