@@ -21,7 +21,9 @@ usage: pydml FILE [options]              run a DML script ('-': from standard in
        pydml doc [NAME]                  documentation of a builtin; without NAME: all builtins
        pydml explain ID                  what an error means, by the id in error[id]
        pydml data prepare|verify ...     data sets of images; --help tells more
-       (a script that is called doc, explain or data: pydml -f FILE)
+       pydml plot RUN ...                loss, accuracy and rates of training runs; --help tells more
+       pydml report RUN                  a training run as one HTML page
+       (a script that is called like one of these words: pydml -f FILE)
 
 the script
   -f, --file FILE            the script, another way to name it
@@ -407,6 +409,10 @@ def _main(argv: Sequence[str]) -> int:
         from pydml.data.commands import main as data_main
 
         return data_main(argv[1:])
+    if argv and argv[0] in ("plot", "report"):
+        from pydml.plot.commands import plot_main, report_main
+
+        return plot_main(argv[1:]) if argv[0] == "plot" else report_main(argv[1:])
     try:
         options = parse_arguments(argv)
     except UsageError as error:
