@@ -35,6 +35,19 @@ def test_the_training_pixels_have_mean_0_and_deviation_1(stored):
     assert abs(got.m) < 1e-14 and abs(got.s - 1) < 1e-14
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_kernel_makes_the_same_numbers(stored, dtype, monkeypatch):
+    from pydml.backends.cpu import stored as kernels
+
+    folder, pixels = stored
+    X = Stored(str(folder / "train"), load_manifest(str(folder / "train")), dtype)
+    monkeypatch.setattr(kernels, "SMALL", 0)
+    got = kernels.converted(X, pixels)
+    assert got.dtype == dtype
+    np.testing.assert_array_equal(got, X.convert(pixels))
+    np.testing.assert_array_equal(got, numbers(folder, pixels).astype(dtype))
+
+
 @pytest.mark.parametrize("pixels, factor", [("unit", 1 / 255), ("bytes", 1)])
 def test_pixels_without_normalisation(stored, pixels, factor):
     folder, cells = stored

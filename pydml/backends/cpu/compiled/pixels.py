@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 from numba import types
 
 from pydml.backends.cpu.compiled.simd import NUMBA_TYPES
@@ -20,7 +21,7 @@ def look_up(dtype):
                 for j in range(c * plane, (c + 1) * plane):
                     out[i, j] = table[c, block[i, j]]
 
-    number = NUMBA_TYPES[dtype]
+    number = NUMBA_TYPES[np.dtype(dtype)]
     inputs = types.Array(types.uint8, 2, "C", readonly=True)
     table = types.Array(number, 2, "C", readonly=True)
     return types.void(inputs, table, _int, _int, _int, types.Array(number, 2, "C")), run
