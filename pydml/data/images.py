@@ -65,7 +65,13 @@ def photographs(
         classes, everything = _class_folders(folder, "", remarks)
         train, val = _divided(everything, validation, seed)
     train.sort(key=lambda item: _shuffled(seed, "order", item[0]))
-    settings: dict[str, Any] = {"resize": resize, "size": size, "channels": channels, "validation": validation, "seed": seed}
+    settings: dict[str, Any] = {
+        "resize": resize,
+        "size": size,
+        "channels": channels,
+        "validation": validation,
+        "seed": seed,
+    }
     settings["decoder"] = _decoder()
     splits = [Photographs(folder, n, items, resize, size, channels) for n, items in (("train", train), ("val", val))]
     listing = [listed(folder, file) + f"\0{split.name}\0{label}" for split in splits for file, label in split.files]

@@ -89,7 +89,6 @@ def emit(program: Program) -> Code:
         by_file.setdefault(function.file, []).extend(emitter.function_def())
     for file, statements in by_file.items():
         module = ast.Module(statements, [])
-        ast.fix_missing_locations(module)
         code.modules.append((file, module))
     return code
 

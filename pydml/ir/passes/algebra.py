@@ -147,6 +147,15 @@ _BY_ROOT: dict[str, list[Rule]] = {}
 for _rule in RULES:
     _BY_ROOT.setdefault(_rule.before.builtin, []).append(_rule)
 
+
+def _builtins_inside(pattern: Pattern) -> set[str]:
+    if not isinstance(pattern, Apply):
+        return set()
+    return {p.builtin for p in pattern.args if isinstance(p, Apply)}.union(*map(_builtins_inside, pattern.args))
+
+
+_INNER = frozenset({"%*%", "matrix chain"}.union(*(_builtins_inside(rule.before) for rule in RULES)))
+
 # ---- the pass
 
 
@@ -186,7 +195,12 @@ class _Rewriter:
             if isinstance(s, Op):
                 self.operation(s, known, result)
                 _forget(known, writes(s))
-                if len(s.outs) == 1 and self.assignments.get(s.outs[0]) == 1 and s.outs[0] not in self.kept:
+                if (
+                    s.builtin.name in _INNER
+                    and len(s.outs) == 1
+                    and self.assignments.get(s.outs[0]) == 1
+                    and s.outs[0] not in self.kept
+                ):
                     known[s.outs[0]] = _Definition(s, True)
             else:
                 changed = assigned_in([s])
