@@ -10,7 +10,7 @@ import pydml
 
 RNG = np.random.default_rng(7)
 X0 = RNG.normal(size=(4, 3))
-GRADIENTS = RNG.normal(size=(6, 4, 3))
+GRADIENTS = RNG.normal(size=(50, 4, 3))
 
 
 def source(name):
@@ -33,28 +33,30 @@ def steps(update, *state):
     return np.asarray(X)
 
 
-def test_sgd():
-    X = source("sgd").update(X0, GRADIENTS[0], 0.1)
-    np.testing.assert_allclose(X, X0 - 0.1 * GRADIENTS[0])
+def test_sgd_is_pytorchs():
+    actual = steps(lambda X, dX, t: [source("sgd").update(X, dX, 0.1)])
+    np.testing.assert_allclose(actual, torch_steps(lambda p: torch.optim.SGD(p, 0.1)), rtol=1e-10)
 
 
 def test_momentum_is_pytorchs():
     momentum = source("sgd_momentum")
     actual = steps(lambda X, dX, t, v: momentum.update(X, dX, 0.1, 0.9, v), momentum.init(X0))
-    np.testing.assert_allclose(actual, torch_steps(lambda p: torch.optim.SGD(p, 0.1, momentum=0.9)), rtol=1e-12)
+    np.testing.assert_allclose(
+        actual, torch_steps(lambda p: torch.optim.SGD(p, 0.1, momentum=0.9)), rtol=1e-10, atol=1e-12
+    )
 
 
 def test_nesterov_is_pytorchs():
     nesterov = source("sgd_nesterov")
     actual = steps(lambda X, dX, t, v: nesterov.update(X, dX, 0.1, 0.9, v), nesterov.init(X0))
     expected = torch_steps(lambda p: torch.optim.SGD(p, 0.1, momentum=0.9, nesterov=True))
-    np.testing.assert_allclose(actual, expected, rtol=1e-12)
+    np.testing.assert_allclose(actual, expected, rtol=1e-10, atol=1e-12)
 
 
 def test_adam_is_pytorchs_where_epsilon_does_not_matter():
     adam = source("adam")
     actual = steps(lambda X, dX, t, m, v: adam.update(X, dX, 0.1, 0.9, 0.999, 1e-16, t, m, v), *adam.init(X0))
-    np.testing.assert_allclose(actual, torch_steps(lambda p: torch.optim.Adam(p, 0.1, eps=1e-16)), rtol=1e-9)
+    np.testing.assert_allclose(actual, torch_steps(lambda p: torch.optim.Adam(p, 0.1, eps=1e-16)), rtol=1e-10)
 
 
 def test_adam_adds_epsilon_to_the_uncorrected_root():
@@ -63,21 +65,26 @@ def test_adam_adds_epsilon_to_the_uncorrected_root():
     np.testing.assert_allclose(X, X0 - 0.1 * np.sqrt(0.001) / 0.1 * m / (np.sqrt(v) + 0.5), rtol=1e-12)
 
 
-def lars_reference(X, dX, v, adapt=True):
+def lars_reference(X, dX, v, adapt=True, decayed_norm=False):
     lr, mu, decay, trust = 0.5, 0.9, 0.01, 0.02
-    norms = np.linalg.norm(X), np.linalg.norm(dX)
+    norms = np.linalg.norm(X), np.linalg.norm(dX + decay * X if decayed_norm else dX)
     local = trust * norms[0] / (norms[1] + decay * norms[0]) if adapt and min(norms) > 0 else 1.0
     v = mu * v + lr * local * (dX + decay * X)
     return X - v, v
 
 
-def test_lars_is_the_papers_rule():
+@pytest.mark.parametrize("decayed_norm", [False, True])
+def test_lars_is_the_papers_rule_and_its_variant(decayed_norm):
     lars = source("lars")
-    actual = steps(lambda X, dX, t, v: lars.update(X, dX, 0.5, 0.9, v, 0.01, 0.02), lars.init(X0))
+    actual = steps(lambda X, dX, t, v: lars.update(X, dX, 0.5, 0.9, v, 0.01, 0.02, decayed_norm), lars.init(X0))
     X, v = X0, 0 * X0
     for gradient in GRADIENTS:
-        X, v = lars_reference(X, gradient, v)
-    np.testing.assert_allclose(actual, X, rtol=1e-12)
+        X, v = lars_reference(X, gradient, v, decayed_norm=decayed_norm)
+    np.testing.assert_allclose(actual, X, rtol=1e-10)
+    other, _ = lars_reference(X0, GRADIENTS[0], 0 * X0, decayed_norm=not decayed_norm)
+    assert not np.allclose(
+        lars.update(X0, GRADIENTS[0], 0.5, 0.9, 0 * X0, 0.01, 0.02, decayed_norm)[0], other, rtol=1e-6
+    )
 
 
 @pytest.mark.parametrize("shape", [(1, 12), (12, 1)])
@@ -157,8 +164,14 @@ SCHEDULES = [
     ("one_cycle", (1.0, 30, 100, 0.3, 25, 1e4), 1.0),
     ("one_cycle", (1.0, 100, 100, 0.3, 25, 1e4), 4e-6),
     ("alexnet_lars_rate", (512,), 0.04),
+    ("alexnet_lars_rate", (1024,), 0.08),
+    ("alexnet_lars_rate", (4096,), 0.32),
     ("alexnet_lars_rate", (8192,), 0.64),
+    ("resnet50_lars_rate", (256,), 0.1),
+    ("resnet50_lars_rate", (1024,), 0.4),
+    ("resnet50_lars_rate", (8192,), 3.2),
     ("resnet50_lars_rate", (32768,), 12.8),
+    ("resnet50_warmup_epochs", (1024,), 5),
     ("resnet50_warmup_epochs", (256,), 5),
     ("resnet50_warmup_epochs", (8192,), 10),
     ("resnet50_warmup_epochs", (32768,), 25),
@@ -168,6 +181,46 @@ SCHEDULES = [
 @pytest.mark.parametrize("name, arguments, expected", SCHEDULES, ids=lambda v: str(v))
 def test_schedule(name, arguments, expected):
     assert getattr(source("schedules"), name)(*arguments) == pytest.approx(expected, rel=1e-12)
+
+
+# batch size, LARS (linear), the others (square root); base 0.01 at 256
+IMAGENET_RATES = [
+    (256, 0.01, 0.01),
+    (1024, 0.04, 0.02),
+    (4096, 0.16, 0.04),
+    (8192, 0.32, 0.01 * 32**0.5),
+    (16384, 0.64, 0.08),
+    (32768, 1.28, 0.01 * 128**0.5),
+]
+
+
+@pytest.mark.parametrize("batch_size, linear, root", IMAGENET_RATES)
+def test_rates_of_alexnet_on_imagenet(batch_size, linear, root):
+    lr_for = pydml.source("nn/examples/imagenet_alexnet.dml").lr_for
+    assert lr_for("lars", 0.01, batch_size) == pytest.approx(linear, rel=1e-12)
+    for optimizer in ("sgd", "momentum", "adam", "lamb"):
+        assert lr_for(optimizer, 0.01, batch_size) == pytest.approx(root, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    "use_bn, batch_size, expected",
+    [
+        (True, 512, (0.02, 5, 100)),
+        (True, 8192, (0.02, 5, 100)),
+        (True, 32768, (0.02, 5, 200)),
+        (False, 512, (0.01, 2, 100)),
+    ],
+)
+def test_settings_of_alexnet_with_lars(use_bn, batch_size, expected):
+    assert pydml.source("nn/networks/alexnet.dml").get_lars_hyperparams(batch_size, use_bn) == expected
+
+
+@pytest.mark.parametrize("epoch, iteration, expected", [(1, 1, 0.0128), (5, 2, 0.5376), (5, 10, 0.64)])
+def test_the_network_has_the_schedule_of_lars(epoch, iteration, expected):
+    rate = pydml.source("nn/networks/alexnet.dml").get_lr_with_warmup(
+        0.02, epoch, iteration, 100, 10, 8192, 256, 5, 2.0
+    )
+    assert rate == pytest.approx(expected, rel=1e-12)
 
 
 def test_one_cycle_is_pytorchs():

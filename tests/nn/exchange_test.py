@@ -1,6 +1,6 @@
 """Models go to files and come back, and the weights of torchvision's AlexNet and ResNets give PyTorch's outputs here.
 
-torchvision itself is not needed: its two architectures are written out below, with the names of their state dictionaries.
+torchvision itself is not needed: `torch_networks.py` has its architectures, with the names of their state dictionaries.
 """
 
 from __future__ import annotations
@@ -13,90 +13,9 @@ import pytest
 import pydml
 
 torch = pytest.importorskip("torch")
-nn = torch.nn
 torch_files = pytest.importorskip("safetensors.torch", reason="the safetensors package is not installed")
 
-
-# ---- torchvision's networks, narrower: the number of filters and classes does not matter to the functions
-
-
-def alexnet(filters: tuple[int, ...], units: int, classes: int) -> Any:
-    a, b, c, d, e = filters
-    network = nn.Module()
-    network.features = nn.Sequential(
-        nn.Conv2d(3, a, 11, 4, 2),
-        nn.ReLU(),
-        nn.MaxPool2d(3, 2),
-        nn.Conv2d(a, b, 5, padding=2),
-        nn.ReLU(),
-        nn.MaxPool2d(3, 2),
-        nn.Conv2d(b, c, 3, padding=1),
-        nn.ReLU(),
-        nn.Conv2d(c, d, 3, padding=1),
-        nn.ReLU(),
-        nn.Conv2d(d, e, 3, padding=1),
-        nn.ReLU(),
-        nn.MaxPool2d(3, 2),
-    )
-    network.avgpool = nn.AdaptiveAvgPool2d((6, 6))
-    network.classifier = nn.Sequential(
-        nn.Dropout(0.0),
-        nn.Linear(e * 36, units),
-        nn.ReLU(),
-        nn.Dropout(0.0),
-        nn.Linear(units, units),
-        nn.ReLU(),
-        nn.Linear(units, classes),
-    )
-    network.forward = lambda x: network.classifier(torch.flatten(network.avgpool(network.features(x)), 1))
-    return network
-
-
-class Block(nn.Module):
-    """A basic block or a bottleneck, with torchvision's names."""
-
-    def __init__(self, block_type: str, C_in: int, C_base: int, stride: int):
-        super().__init__()
-        sizes, strided, expansion = {"basic": ((3, 3), 0, 1), "bottleneck": ((1, 3, 1), 1, 4)}[block_type]
-        C, self.depth = C_in, len(sizes)
-        for k, size in enumerate(sizes):
-            C_out = C_base * (expansion if k == self.depth - 1 else 1)
-            conv = nn.Conv2d(C, C_out, size, stride if k == strided else 1, (size - 1) // 2, bias=False)
-            self.add_module(f"conv{k + 1}", conv)
-            self.add_module(f"bn{k + 1}", nn.BatchNorm2d(C_out))
-            C = C_out
-        self.downsample = None
-        if stride > 1 or C_in != C:
-            self.downsample = nn.Sequential(nn.Conv2d(C_in, C, 1, stride, bias=False), nn.BatchNorm2d(C))
-
-    def forward(self, x: Any) -> Any:
-        a = x
-        for k in range(1, self.depth + 1):
-            a = getattr(self, f"bn{k}")(getattr(self, f"conv{k}")(a))
-            a = a.relu() if k < self.depth else a
-        return (a + (x if self.downsample is None else self.downsample(x))).relu()
-
-
-class ResNet(nn.Module):
-    def __init__(self, block_type: str, layer_sizes: list[int], width: int, classes: int):
-        super().__init__()
-        self.conv1 = nn.Conv2d(3, width, 7, 2, 3, bias=False)
-        self.bn1 = nn.BatchNorm2d(width)
-        C_in, expansion = width, 4 if block_type == "bottleneck" else 1
-        for s, blocks in enumerate(layer_sizes):
-            stage = []
-            for i in range(blocks):
-                stage.append(Block(block_type, C_in, width * 2**s, 2 if s > 0 and i == 0 else 1))
-                C_in = width * 2**s * expansion
-            self.add_module(f"layer{s + 1}", nn.Sequential(*stage))
-        self.stages = len(layer_sizes)
-        self.fc = nn.Linear(C_in, classes)
-
-    def forward(self, x: Any) -> Any:
-        x = nn.functional.max_pool2d(self.bn1(self.conv1(x)).relu(), 3, 2, 1)
-        for s in range(self.stages):
-            x = getattr(self, f"layer{s + 1}")(x)
-        return self.fc(x.mean((2, 3)))
+from torch_networks import ResNet, torchvision_alexnet  # noqa: E402
 
 
 def randomised(network: Any) -> Any:
@@ -137,7 +56,7 @@ write(torchvision::alexnet_to_state(model), $path + ".safetensors", format="safe
 
 @pytest.mark.parametrize("format, H, W", [("safetensors", 224, 224), ("npz", 131, 150), ("safetensors", 63, 80)])
 def test_alexnet_of_torchvision(tmp_path, format, H, W):
-    network = randomised(alexnet((8, 12, 10, 9, 6), 14, 5))
+    network = randomised(torchvision_alexnet((8, 12, 10, 9, 6), 14, 5))
     path = save(network, tmp_path, format)
     rng = np.random.default_rng(2)
     X, R = rng.normal(size=(3, 3 * H * W)), rng.normal(size=(3, 5))
@@ -165,11 +84,11 @@ def test_alexnet_of_torchvision(tmp_path, format, H, W):
     np.testing.assert_array_equal(network.forward(x).detach().numpy(), expected.detach().numpy())
 
 
-def test_the_networks_above_are_torchvisions():
+def test_the_networks_are_torchvisions():
     # the numbers in torchvision's documentation
     with torch.device("meta"):
         networks = {
-            61_100_840: alexnet((64, 192, 384, 256, 256), 4096, 1000),
+            61_100_840: torchvision_alexnet((64, 192, 384, 256, 256), 4096, 1000),
             11_689_512: ResNet("basic", [2, 2, 2, 2], 64, 1000),
             25_557_032: ResNet("bottleneck", [3, 4, 6, 3], 64, 1000),
         }
