@@ -19,7 +19,7 @@ import numpy as np
 from pydml.builtins.registry import builtin
 from pydml.diagnostics import fail
 from pydml.types import ANY_LIST, BOOLEAN, FRAME, LIST, MATRIX, SCALAR, STRING, Type
-from pydml.values import List, is_matrix, to_dense, type_of
+from pydml.values import List, Sparse, is_matrix, to_dense, type_of
 from pydml.values.arithmetic import to_int
 from pydml.values.text import scalar_text
 
@@ -156,6 +156,9 @@ def cell(X: Any, i: Any, j: Any) -> float:
                 return X.item(i - 1, j - 1)
         r0, _, c0, _ = bounds(X, i, i, j, j)
         return X.item(r0, c0)
+    if type(X) is Sparse:
+        r0, _, c0, _ = bounds(X, i, i, j, j)
+        return X.cell(r0, c0)
     if is_matrix(X):
         from pydml.builtins.registry import get
 

@@ -245,6 +245,29 @@ sqrtMatrixJava.fails("sqrtMatrixJava(matrix(1, 2, 3))", "shape-mismatch", "A mus
 sqrtMatrixJava.fails('sqrtMatrixJava(matrix("-1 0 0 -2", 2, 2))', "linear-algebra", "not real")
 
 
+def _sqrt_type(A: Type, S: Type) -> Type:
+    if isinstance(S.const, str) and S.const not in ("COMMON", "DML"):
+        fail(
+            "value",
+            f'sqrtMatrix: there is no strategy "{S.const}"',
+            help='use "COMMON" or "DML"; both do the same here',
+        )
+    return _square_type("sqrtMatrix")(A)
+
+
+@builtin('sqrtMatrix(A: matrix, S: string = "COMMON") -> matrix', infer=_sqrt_type)
+def sqrtMatrix(A, S):
+    """The principal square root of a square matrix, as sqrtMatrixJava.
+
+    S: how SystemDS computes it, "COMMON" or "DML"; both do the same here.
+    """
+    return sqrtMatrixJava.meaning(A)
+
+
+sqrtMatrix.case('sqrtMatrix(matrix("1 3 0 4", 2, 2), "DML")', "1 1 / 0 2")
+sqrtMatrix.fails('sqrtMatrix(matrix("1 3 0 4", 2, 2), "X")', "value", "there is no strategy")
+
+
 # ---- einsum
 
 

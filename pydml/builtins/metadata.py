@@ -10,7 +10,7 @@ from pydml.types import MATRIX
 from pydml.values import type_of
 
 
-@builtin("compress(X: matrix) -> matrix", shape=same_as("X"), storages="any", self_checking=True)
+@builtin("compress(X: matrix) -> matrix", shape=same_as("X"), storages="any", self_checking=True, state="identity")
 def compress(X):
     """X itself: pydml has no compressed storage, and values are the same in any.  As SystemDS `compress`."""
     return X
@@ -20,7 +20,7 @@ compress.case("compress(seq(1, 2))", "1 / 2")
 compress.fails("compress(3)", "argument-type", "X must be a matrix")
 
 
-@builtin("decompress(X: matrix) -> matrix", shape=same_as("X"), storages="any", self_checking=True)
+@builtin("decompress(X: matrix) -> matrix", shape=same_as("X"), storages="any", self_checking=True, state="identity")
 def decompress(X):
     """X itself.  See `compress`."""
     return X

@@ -27,6 +27,9 @@ kernels check their arguments themselves.
 `needs="context"` passes the execution context first (only builtins that print, read, write, draw random numbers, or stop);
 `needs="dtype"` passes the run's precision first (builtins that make matrices from scalars).  `effects` names what is
 visible outside: print, read, write, random, time, stop.  A builtin without effects may be folded, moved, shared or removed.
+
+`state="identity"`: the builtin returns its argument, and the documentation says why.  `refused(signature, reason)` declares a name that
+SystemDS has and pydml has not; a call fails before the run, with the reason.
 """
 
 from __future__ import annotations
@@ -36,7 +39,7 @@ import pkgutil
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -55,6 +58,7 @@ from pydml.types import (
     Type,
 )
 from pydml.values import kind_of, to_dense, type_of
+from pydml.values.storage import size_text
 
 Rule = Callable[..., Any]
 
@@ -112,6 +116,7 @@ class Builtin:
         storages: str,
         self_checking: bool,
         samples: Any,
+        state: str,
     ):
         self.signature = Signature.parse(signature)
         self.name = self.signature.name
@@ -123,6 +128,7 @@ class Builtin:
         self.effects = frozenset(effects)
         self.self_checking = self_checking
         self.samples = samples
+        self.state = state
         self.cases: list[Case] = []
         self.failures: list[Failure] = []
         self.kernels: dict[tuple[str, ...], Callable[..., Any]] = {}
@@ -208,7 +214,18 @@ class Builtin:
             self.fallbacks += 1
             return self.meaning(*[a if kind_of(a) is None else to_dense(a) for a in args])
         except MemoryError:
-            fail("memory", f"{self.name}: not enough memory for the result")
+            self._explain_memory(args)
+
+    def _explain_memory(self, args: Sequence[Any]) -> NoReturn:
+        """Raise DMLError "memory" with the size of the result, where it is known."""
+        size = ""
+        for type_ in self.apply_rule([type_of(a) for a in args[self._first :]]):
+            if type_.shape_known:
+                itemsize = max((a.dtype.itemsize for a in args if kind_of(a) is not None), default=8)
+                bytes_ = size_text(type_.rows * type_.cols * itemsize)
+                size = f", which would need {bytes_} as a dense matrix of {type_.rows} x {type_.cols}"
+                break
+        fail("memory", f"{self.name}: not enough memory for the result{size}")
 
 
 class _Registry:
@@ -255,6 +272,7 @@ def builtin(
     storages: str = "dense",
     self_checking: bool = False,
     samples: Any = None,
+    state: str = "native",
 ) -> Callable[[Callable[..., Any]], Builtin]:
     """Declare a builtin; see the module's docstring.  storages="any": the meaning takes matrices of every storage."""
 
@@ -270,11 +288,24 @@ def builtin(
             storages=storages,
             self_checking=self_checking,
             samples=samples,
+            state=state,
         )
         _REGISTRY.add(result)
         return result
 
     return declare
+
+
+def refused(signature: str, reason: str, help: str = "") -> Builtin:
+    """Declare a builtin of SystemDS that pydml has not: every call fails with "not-supported" and the reason."""
+    name = signature.partition("(")[0]
+
+    def refuse(*args: Any) -> Any:
+        fail("not-supported", f"{name}: {reason}", help=help)
+
+    refuse.__doc__ = f"Not supported: {reason}." + (f"  Instead, {help}." if help else "")
+    refuse.__module__ = "pydml.builtins.refused"
+    return builtin(signature, infer=refuse, storages="any", state="refused")(refuse)
 
 
 def kernel(name: str, *kinds: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -324,4 +355,5 @@ __all__ = [
     "kernel",
     "lookup",
     "names",
+    "refused",
 ]

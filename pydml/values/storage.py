@@ -27,23 +27,28 @@ class Sparse:
     csr: its compressed rows, a scipy.sparse.csr_matrix with sorted, summed indices and no stored zeros.  A transposed matrix is
     made of the compressed columns at no cost (`from_columns`) and becomes compressed rows when they are asked for; a product
     takes either form (`compressed`).
+
+    Cells that were written one by one (`put`) are kept aside until all cells are asked for: a loop that fills a matrix builds it once.
     """
 
-    __slots__ = ("_columns", "_rows")
+    __slots__ = ("_columns", "_pending", "_rows")
 
     def __init__(self, csr: csr_matrix):
         self._rows: Any = csr
         self._columns: Any = None
+        self._pending: dict[int, float] = {}  # by row * columns + column, 0-based
 
     @classmethod
     def from_columns(cls, csc: csc_matrix) -> Sparse:
         """The matrix with these compressed columns."""
         result = cls.__new__(cls)
-        result._rows, result._columns = None, csc
+        result._rows, result._columns, result._pending = None, csc, {}
         return result
 
     @property
     def csr(self) -> csr_matrix:
+        if self._pending:
+            self._merge()
         if self._rows is None:
             self._rows = self._columns.tocsr()
         return self._rows
@@ -51,19 +56,70 @@ class Sparse:
     @property
     def compressed(self) -> csr_matrix | csc_matrix:
         """The compressed rows or columns, whichever are there."""
+        if self._pending:
+            self._merge()
         return self._columns if self._rows is None else self._rows
 
     def transposed(self) -> Sparse:
         """The transpose, which shares the cells."""
+        if self._pending:
+            self._merge()
         return Sparse.from_columns(self._rows.T) if self._rows is not None else Sparse(self._columns.T)
+
+    def cell(self, row: int, col: int) -> float:
+        """One cell, 0-based."""
+        found = self._pending.get(row * self.shape[1] + col) if self._pending else None
+        if found is not None:
+            return found
+        major, minor, form = (row, col, self._rows) if self._rows is not None else (col, row, self._columns)
+        start, end = form.indptr[major], form.indptr[major + 1]
+        at = start + int(np.searchsorted(form.indices[start:end], minor))
+        return float(form.data[at]) if at < end and form.indices[at] == minor else 0.0
+
+    def put(self, row: int, col: int, value: float) -> Dense | Sparse:
+        """Write one cell, 0-based.  Only for who holds the only reference; he goes on with the result, which may have become dense."""
+        self._pending[row * self.shape[1] + col] = float(self.dtype.type(value))
+        count = len(self._pending)
+        if count & 1023 == 0:
+            form = self._columns if self._rows is None else self._rows
+            rows, cols = form.shape
+            if count + form.nnz >= SPARSITY_TURN_POINT * rows * cols:
+                return self.to_dense()
+            if count > max(1 << 16, form.nnz >> 2):
+                self._merge()
+        return self
+
+    def _merge(self) -> None:
+        """Make the compressed rows with the cells that were kept aside.  Two threads that do it at once do no harm."""
+        from scipy.sparse import csr_matrix
+
+        pending = self._pending.copy()
+        if self._rows is None:
+            self._rows = self._columns.tocsr()
+        rows = self._rows
+        places = (
+            np.repeat(np.arange(rows.shape[0], dtype=np.int64), np.diff(rows.indptr)) * rows.shape[1] + rows.indices
+        )
+        new = np.fromiter(pending, np.int64, len(pending))
+        order = np.argsort(new)
+        new, values = new[order], np.fromiter(pending.values(), rows.dtype, len(pending))[order]
+        kept = ~np.isin(places, new)
+        at = np.searchsorted(places[kept], new)
+        places, data = np.insert(places[kept], at, new), np.insert(rows.data[kept], at, values)
+        places, data = places[data != 0], data[data != 0]
+        row, col = np.divmod(places, rows.shape[1])
+        indptr = np.concatenate(([0], np.cumsum(np.bincount(row, minlength=rows.shape[0]))))
+        self._rows = csr_matrix((data, col, indptr), shape=rows.shape)
+        self._columns = None
+        self._pending = {}
 
     @property
     def shape(self) -> tuple[int, int]:
-        return self.compressed.shape
+        return (self._columns if self._rows is None else self._rows).shape
 
     @property
     def dtype(self) -> Any:
-        return self.compressed.dtype
+        return (self._columns if self._rows is None else self._rows).dtype
 
     @property
     def nnz(self) -> int:
@@ -120,10 +176,10 @@ def check_dense_size(rows: int, cols: int, itemsize: int = 8) -> None:
     if size > memory_limit():
         from pydml.diagnostics import fail
 
-        limit = f"the limit of --mem is {size_text(_LIMIT)}" if _GIVEN else f"the machine has {size_text(_LIMIT)}"
+        limit = f"; the limit of --mem is {size_text(_LIMIT)}" if _GIVEN else ""
         fail(
             "memory",
-            f"a dense matrix of {rows} x {cols} would need {size_text(size)}; {limit}",
+            f"a dense matrix of {rows} x {cols} would need {size_text(size)}{limit}",
             help="keep it sparse, or work on blocks of rows",
         )
 

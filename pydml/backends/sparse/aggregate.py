@@ -8,10 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from pydml.backends.sparse.form import all_finite, row_numbers
+from pydml.backends.sparse.form import all_finite, finish, row_numbers
 from pydml.builtins.registry import kernel
 from pydml.builtins.shapes import square
-from pydml.values import Sparse, type_of
+from pydml.diagnostics import fail
+from pydml.values import Sparse, arithmetic, to_dense, type_of
+from pydml.values.storage import SPARSITY_TURN_POINT, check_dense_size, memory_limit, size_text
 
 
 def _cells(X: Sparse) -> int:
@@ -59,21 +61,6 @@ def prod_sparse(X):
 def trace_sparse(X):
     square("trace", "X", type_of(X))
     return float(X.csr.diagonal().sum(dtype=np.float64))
-
-
-@kernel("countDistinct", "sparse")
-def count_distinct_sparse(data, dir):
-    return int(unique_sparse(data, dir).size) if dir == "rc" else NotImplemented
-
-
-@kernel("unique", "sparse")
-def unique_sparse(data, dir):
-    if dir != "rc":
-        return NotImplemented
-    values = data.csr.data
-    if values.size < _cells(data):
-        values = np.append(values, values.dtype.type(0))
-    return np.unique(values).reshape(-1, 1)
 
 
 # ---- of rows and columns: functions of compressed rows; columns are the rows of the transpose
@@ -163,3 +150,213 @@ def row_index_max_sparse(X):
 @kernel("rowIndexMin", "sparse")
 def row_index_min_sparse(X):
     return _last_index_of_largest(X, -X.csr.data)
+
+
+# ---- distinct values of lines; lines are compressed rows
+
+
+def _distinct(lines: Any, zeros: bool) -> tuple[np.ndarray, np.ndarray]:
+    """The line and the value of each distinct value, by line, ascending, NaN last.  zeros: also those that are not stored."""
+    count, length = lines.shape
+    line = np.repeat(np.arange(count), np.diff(lines.indptr))
+    values = lines.data
+    if zeros:
+        short = np.flatnonzero(np.diff(lines.indptr) < length)
+        line, values = np.concatenate((line, short)), np.concatenate((values, np.zeros(short.size, values.dtype)))
+    order = np.lexsort((values, line))
+    line, values = line[order], values[order]
+    both_nan = np.isnan(values[1:]) & np.isnan(values[:-1])
+    new = np.ones(line.size, bool)
+    new[1:] = (line[1:] != line[:-1]) | ((values[1:] != values[:-1]) & ~both_nan)
+    return line[new], values[new]
+
+
+def _line_counts(X: Sparse, dir: str) -> np.ndarray:
+    lines = X.csr if dir == "r" else X.csr.T.tocsr()
+    line, _ = _distinct(lines, zeros=False)
+    counts = np.bincount(line, minlength=lines.shape[0]) + (np.diff(lines.indptr) < lines.shape[1])
+    return counts.reshape((-1, 1) if dir == "r" else (1, -1)).astype(X.dtype)
+
+
+@kernel("countDistinct", "sparse")
+def count_distinct_sparse(data, dir):
+    return int(unique_sparse(data, dir).size) if dir == "rc" else _line_counts(data, dir)
+
+
+@kernel("countDistinctApprox", "sparse")
+def count_distinct_approx_sparse(data, type, dir):
+    return count_distinct_sparse(data, dir)
+
+
+for _dir, _line in (("r", "row"), ("c", "col")):
+    for _end in ("", "Approx"):
+        kernel(f"{_line}CountDistinct{_end}", "sparse")(lambda data, *_, dir=_dir: _line_counts(data, dir))
+
+
+@kernel("unique", "sparse")
+def unique_sparse(data, dir):
+    if dir == "rc":
+        values = data.csr.data
+        if values.size < _cells(data):
+            values = np.append(values, values.dtype.type(0))
+        return np.unique(values).reshape(-1, 1)
+    from scipy.sparse import coo_matrix
+
+    lines = data.csr if dir == "r" else data.csr.T.tocsr()
+    line, values = _distinct(lines, zeros=True)
+    counts = np.bincount(line, minlength=lines.shape[0])
+    place = np.arange(line.size) - np.repeat(np.cumsum(counts) - counts, counts)
+    shape = (lines.shape[0], int(counts.max(initial=0)))
+    result = coo_matrix((values, (line, place)), shape=shape)
+    return finish(result if dir == "r" else result.T)
+
+
+@kernel("contains", "sparse")
+@kernel("contains", "sparse", "sparse")
+@kernel("contains", "sparse", "dense")
+def contains_sparse(target, pattern):
+    if type(target) is not Sparse:
+        return NotImplemented
+    data = target.csr.data
+    if isinstance(pattern, (int, float)):
+        if pattern == 0:
+            return data.size < _cells(target)
+        return bool((np.isnan(data) if pattern != pattern else data == pattern).any())
+    row = to_dense(pattern)[0]
+    wanted = row[target.csr.indices]
+    equal = (data == wanted) | (np.isnan(data) & np.isnan(wanted))
+    same = np.bincount(row_numbers(target)[equal], minlength=target.shape[0])
+    count = np.count_nonzero(row)
+    return bool(((same == count) & (np.diff(target.csr.indptr) == count)).any())
+
+
+# ---- groups of rows
+
+
+@kernel("aggregate", "sparse", "dense")
+@kernel("aggregate", "sparse", "sparse")
+def aggregate_sparse(target, groups, fn, weights, ngroups, order):
+    rows, cols = target.shape
+    g = to_dense(groups).ravel()
+    if cols == 1 or rows == 1 or ngroups is None or g.size != rows or not (g >= 1).all():
+        return NotImplemented  # a vector, or a mistake
+    count = arithmetic.to_int(ngroups)
+    check_dense_size(count, cols, 8)
+    group = g.astype(np.int64) - 1
+    inside = group < count
+    sizes = np.bincount(group[inside], minlength=count).reshape(-1, 1)
+    if fn == "count":
+        return np.repeat(sizes, cols, axis=1).astype(target.dtype)
+    cell_group, columns = group[row_numbers(target)], target.csr.indices
+    kept = cell_group < count
+    key = cell_group[kept] * cols + columns[kept]
+    data = target.csr.data[kept].astype(np.float64)
+
+    def per_group(values: np.ndarray | None) -> np.ndarray:
+        return np.bincount(key, values, count * cols).reshape(count, cols)
+
+    stored = per_group(None)
+    if fn in ("min", "max"):
+        extremum, start = (np.minimum, np.inf) if fn == "min" else (np.maximum, -np.inf)
+        result = np.where(stored < sizes, 0.0, start).ravel()
+        extremum.at(result, key, data)
+        return np.where(sizes > 0, result.reshape(count, cols), 0.0).astype(target.dtype)
+    sums = per_group(data)
+    if fn == "sum":
+        return sums.astype(target.dtype)
+    means = sums / np.maximum(sizes, 1)
+    if fn == "mean":
+        return means.astype(target.dtype)
+    power = 2 if fn == "variance" else arithmetic.to_int(order)
+    moments = per_group((data - means.ravel()[key]) ** power) + (sizes - stored) * (-means) ** power
+    if fn == "variance":
+        return np.where(sizes > 1, moments / np.maximum(sizes - 1, 1), 0.0).astype(target.dtype)
+    return (moments / np.maximum(sizes, 1)).astype(target.dtype)
+
+
+# ---- running sums, products and extrema
+
+
+def _sum_so_far(place: np.ndarray, data: np.ndarray, length: int) -> tuple[np.ndarray, np.ndarray] | None:
+    return place, np.cumsum(data, dtype=np.float64)
+
+
+def _product_so_far(place: np.ndarray, data: np.ndarray, length: int) -> tuple[np.ndarray, np.ndarray] | None:
+    """It ends with the first zero; None where that would hide a NaN."""
+    start = _without_gap(place)
+    products = np.cumprod(data[:start], dtype=np.float64)
+    if not (all_finite(products) and all_finite(data)):
+        return None
+    return np.append(place[:start], start), np.append(products, 0.0)
+
+
+def _extremum_so_far(accumulate: Callable[[np.ndarray], np.ndarray]) -> Callable[..., Any]:
+    def run(place: np.ndarray, data: np.ndarray, length: int) -> tuple[np.ndarray, np.ndarray]:
+        start = _without_gap(place)
+        if start == length:
+            return place, accumulate(data)
+        with_zero = np.insert(data, start, 0.0)
+        return np.insert(place, start, start), accumulate(with_zero)
+
+    return run
+
+
+def _without_gap(place: np.ndarray) -> int:
+    """How many of the first cells of a line are stored."""
+    gaps = np.flatnonzero(place != np.arange(place.size))
+    return int(gaps[0]) if gaps.size else place.size
+
+
+def _running(name: str, axis: int, function: Callable[..., Any]) -> None:
+    """Register the kernel.  function: of the places and values of a line, the places from which a running value holds, and the values."""
+
+    @kernel(name, "sparse")
+    def run(X: Sparse) -> Any:
+        from scipy.sparse import csr_matrix
+
+        lines = X.csr if axis == 1 else X.csr.T.tocsr()
+        count, length = lines.shape
+        filled = np.flatnonzero(np.diff(lines.indptr))
+        cells = int((length - lines.indices[lines.indptr[filled]].astype(np.int64)).sum())
+        if cells >= SPARSITY_TURN_POINT * count * length:
+            return NotImplemented
+        runs = []  # of each line with stored cells: where runs of equal values start and end, and the values
+        counts = np.zeros(count + 1, np.int64)
+        for line in filled.tolist():
+            part = slice(lines.indptr[line], lines.indptr[line + 1])
+            found = function(lines.indices[part].astype(np.int64), lines.data[part], length)
+            if found is None:
+                return NotImplemented
+            starts, values = found
+            starts, values = starts[starts < length], values[: np.searchsorted(starts, length)]
+            ends = np.append(starts[1:], length)
+            nonzero = values != 0
+            runs.append((starts[nonzero], ends[nonzero], values[nonzero]))
+            counts[line + 1] = (runs[-1][1] - runs[-1][0]).sum()
+        size = int(counts.sum())
+        bytes_ = 2 * 16 * size  # the parts, and the whole made of them
+        if bytes_ > memory_limit():
+            fail(
+                "memory",
+                f"{name}: the result would need {size_text(bytes_)}, although X is sparse",
+                help="work on blocks of " + ("rows" if axis == 1 else "columns"),
+            )
+        data = np.zeros(size, X.dtype)
+        indices = np.zeros(size, np.int64)
+        at = 0
+        for starts, ends, values in runs:
+            lengths = ends - starts
+            stop = at + int(lengths.sum())
+            data[at:stop] = np.repeat(values, lengths)
+            # numbers that count up within each run
+            indices[at:stop] = np.arange(stop - at) + np.repeat(starts - (np.cumsum(lengths) - lengths), lengths)
+            at = stop
+        result = csr_matrix((data, indices, np.cumsum(counts)), shape=lines.shape)
+        return finish(result if axis == 1 else result.T)
+
+
+_running("cumsum", 0, _sum_so_far)
+_running("rowcumsum", 1, _sum_so_far)
+_running("cumprod", 0, _product_so_far)
+_running("cummax", 0, _extremum_so_far(np.maximum.accumulate))
+_running("cummin", 0, _extremum_so_far(np.minimum.accumulate))

@@ -1,4 +1,4 @@
-"""Functions of each cell on one sparse matrix: only the stored values are computed where the function maps 0 to 0.
+"""Functions of each cell on sparse matrices: only the stored values are computed where the function maps 0 to 0.
 
 Otherwise (exp, cos, ...) the result is dense and filled with the image of 0.
 """
@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 
 from pydml.backends.sparse.form import all_finite, finish
-from pydml.backends.sparse.operators import map_stored
+from pydml.backends.sparse.operators import map_stored, map_union
 from pydml.builtins import elementwise
-from pydml.builtins.registry import Builtin, kernel
-from pydml.values import Sparse
+from pydml.builtins.registry import Builtin, kernel, lookup
+from pydml.builtins.tables import outer
+from pydml.values import Sparse, to_dense
 
 _UNARY = "abs sign sqrt exp sin cos tan asin acos atan sinh cosh tanh round floor ceil is.nan is.infinite".split()
 _WITH_SCALARS = "log min max xor ifelse bitwAnd bitwOr bitwXor bitwShiftL bitwShiftR".split()
@@ -35,11 +36,29 @@ for _name in (*_UNARY, *_WITH_SCALARS):
     kernel(_name, "sparse")(_cellwise(_BUILTINS[_name]))
 
 
+# Several sparse matrices of equal size, and scalars: the cells that any of them stores.
+_OF_SEVERAL = "ifelse xor bitwAnd bitwOr bitwXor bitwShiftL bitwShiftR min max".split()
+
+
+def _of_union(function: Builtin) -> Callable[..., Any]:
+    def run(*args: Any) -> Any:
+        if len({a.shape for a in args if type(a) is Sparse}) > 1:
+            return NotImplemented  # a row or a column is repeated, or a mistake
+        return map_union(function.meaning, *args)
+
+    return run
+
+
+for _name in _OF_SEVERAL:
+    for _count in (2, 3, 4) if _name in ("min", "max") else (2, 3):
+        kernel(_name, *["sparse"] * _count)(_of_union(_BUILTINS[_name]))
+
+
 # ---- minimum and maximum
 
 
 def _extremum(function: Builtin, ufunc: np.ufunc, of_two: Callable[[Any, Any], Any]) -> None:
-    cellwise = _cellwise(function)
+    cellwise, union = _cellwise(function), _of_union(function)
 
     @kernel(function.name, "sparse")
     def with_scalars(*args: Any) -> Any:
@@ -55,12 +74,27 @@ def _extremum(function: Builtin, ufunc: np.ufunc, of_two: Callable[[Any, Any], A
     @kernel(function.name, "sparse", "sparse")
     def of_matrices(*args: Any) -> Any:
         if len(args) != 2 or args[0].shape != args[1].shape:
-            return NotImplemented
+            return union(*args)
         left, right = (a.csr for a in args)
         if not (all_finite(left.data) and all_finite(right.data)):
-            return NotImplemented  # SciPy would lose NaN
+            return union(*args)  # SciPy would lose NaN
         return finish(of_two(left, right))
 
 
 _extremum(elementwise.min_, np.minimum, lambda a, b: a.minimum(b))
 _extremum(elementwise.max_, np.maximum, lambda a, b: a.maximum(b))
+
+
+# ---- a column and a row
+
+
+@kernel("outer", "sparse", "sparse")
+@kernel("outer", "sparse", "dense")
+@kernel("outer", "dense", "sparse")
+def outer_sparse(u, v, op):
+    return outer.run(to_dense(u), to_dense(v), op)
+
+
+@kernel("bias_multiply", "sparse", "dense")
+def bias_multiply_sparse(X, b):
+    return lookup("*").run(X, np.repeat(b[:, 0], X.shape[1] // len(b)).reshape(1, -1))

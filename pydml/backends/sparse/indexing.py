@@ -1,7 +1,8 @@
 """Right and left indexing of sparse matrices.
 
 A part of a sparse matrix stays sparse where it is large and mostly zero; small parts become dense, because dense
-kernels are faster on them.  A left-indexed matrix is built anew in time proportional to its stored values.
+kernels are faster on them.  A left-indexed matrix is built anew in time proportional to its stored values; single cells that nobody
+else can see are written in place (`values.Sparse.put`).
 """
 
 from __future__ import annotations
@@ -52,7 +53,10 @@ def part(X: Sparse, r0: int, r1: int, c0: int, c1: int) -> Any:
 
 @kernel("[]", "sparse")
 def index_sparse(X, rl, ru, cl, cu):
-    return part(X, *bounds(X, rl, ru, cl, cu))
+    r0, r1, c0, c1 = bounds(X, rl, ru, cl, cu)
+    if r1 - r0 == c1 - c0 == 1:
+        return np.full((1, 1), X.cell(r0, c0), X.dtype)
+    return part(X, r0, r1, c0, c1)
 
 
 @kernel("batchOf", "sparse", "dense")

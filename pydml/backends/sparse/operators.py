@@ -27,6 +27,33 @@ def map_stored(function: Callable[[np.ndarray], np.ndarray], X: Sparse) -> Any:
     return with_data(X, values) if zero == 0 else filled(X, zero, values)
 
 
+def map_union(function: Callable[..., Any], *args: Any) -> Any:
+    """`function`, a cellwise function of dense matrices, on sparse ones of equal size and scalars, at the cells that any stores.
+
+    The image of zeros is computed once; where it is not 0, the result is dense.
+    """
+    matrices = [a for a in args if type(a) is Sparse]
+    rows, cols = matrices[0].shape
+    places = [row_numbers(X).astype(np.int64) * cols + X.csr.indices for X in matrices]
+    union = places[0] if len(places) == 1 else np.unique(np.concatenate(places))
+    cells = []
+    for X, place in zip(matrices, places, strict=True):
+        data = np.zeros((1, union.size), X.dtype)
+        data[0, np.searchsorted(union, place)] = X.csr.data
+        cells.append(data)
+
+    def image(of: Callable[[int], np.ndarray]) -> np.ndarray:
+        number = iter(range(len(matrices)))
+        return function(*[of(next(number)) if type(a) is Sparse else a for a in args])
+
+    zero = image(lambda k: np.zeros((1, 1), matrices[k].dtype))[0, 0]
+    values = image(lambda k: cells[k])[0]
+    row, col = np.divmod(union, cols)
+    indptr = np.concatenate(([0], np.cumsum(np.bincount(row, minlength=rows))))
+    pattern = from_parts(np.ones(union.size, values.dtype), col, indptr, (rows, cols))
+    return with_data(pattern, values) if zero == 0 else filled(pattern, zero, values)
+
+
 def _with_scalar(operator: Builtin) -> Callable[[Any, Any], Any]:
     def run(left: Any, right: Any) -> Any:
         if str in (type(left), type(right)):  # "x" + X with a single cell, or an error
@@ -157,12 +184,18 @@ def _of_two(symbol: str, combine: Callable[[Any, Any], Any], *, finite: bool = F
     @kernel(symbol, "sparse", "sparse")
     def run(left: Any, right: Any) -> Any:
         if left.shape != right.shape:
-            _check(BINARY[symbol], left, right)
-            return NotImplemented  # a row or a column is repeated
+            return _with_vector(symbol, left, right)
         if finite and not (all_finite(left.csr.data) and all_finite(right.csr.data)):
-            return NotImplemented
+            return map_union(BINARY[symbol].meaning, left, right)
         result = combine(left.csr, right.csr)
         return finish(result.astype(np.result_type(left.dtype, right.dtype), copy=False))
+
+
+def _with_vector(symbol: str, left: Any, right: Any) -> Any:
+    """Two sparse matrices of different sizes: a row or a column is repeated, and is small enough to be dense."""
+    _check(BINARY[symbol], left, right)
+    small_left = left.shape[0] * left.shape[1] < right.shape[0] * right.shape[1]
+    return BINARY[symbol].run(*((left.to_dense(), right) if small_left else (left, right.to_dense())))
 
 
 def _pattern(csr: Any) -> Any:
@@ -178,3 +211,19 @@ _of_two("<", lambda a, b: a < b)
 _of_two(">", lambda a, b: a > b)
 _of_two("&", lambda a, b: _pattern(a).multiply(_pattern(b)))
 _of_two("|", lambda a, b: (_pattern(a) + _pattern(b)) != 0)
+
+
+def _of_stored(symbol: str) -> None:
+    """Register a kernel that works for any function of two cells, at the cells that are stored in one of them."""
+
+    @kernel(symbol, "sparse", "sparse")
+    def run(left: Any, right: Any) -> Any:
+        if left.shape != right.shape:
+            return _with_vector(symbol, left, right)
+        return map_union(BINARY[symbol].meaning, left, right)
+
+
+# those whose image of two zeros is not 0 are dense, but made of the stored cells
+for _symbol in BINARY:
+    if ("sparse", "sparse") not in BINARY[_symbol].kernels:
+        _of_stored(_symbol)

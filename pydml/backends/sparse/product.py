@@ -1,16 +1,17 @@
-"""Matrix products with sparse operands."""
+"""Matrix products with sparse operands, and Einstein sums that are products, sums or transposes."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from pydml.backends.sparse.form import all_finite, finish
+from pydml.backends.sparse.form import all_finite, finish, row_numbers, with_data
 from pydml.builtins.operators import matrix_product
-from pydml.builtins.registry import kernel
+from pydml.builtins.registry import kernel, lookup
 from pydml.values import type_of
 from pydml.values.storage import SPARSITY_TURN_POINT
 
 _DENSE_OPERAND_BYTES = 2**28
+_CHUNK_CELLS = 1 << 18
 
 
 def _check(left, right) -> None:
@@ -57,3 +58,53 @@ def product_sparse_sparse(left, right):
     if share > SPARSITY_TURN_POINT and b.shape[0] * n * 8 <= _DENSE_OPERAND_BYTES:
         return np.asarray(a @ b.toarray())
     return finish(a @ b)
+
+
+@kernel("sampledProduct", "sparse", "dense", "dense")
+def sampled_product_sparse(W, U, V):
+    """U %*% t(V) at the stored cells of W alone."""
+    rows, cols = row_numbers(W), W.csr.indices
+    if not (all_finite(U) and all_finite(V)):
+        return NotImplemented  # a cell that is not stored may be NaN
+    data = np.empty(W.nnz, np.result_type(W.dtype, U.dtype, V.dtype))
+    step = max(1, _CHUNK_CELLS // max(U.shape[1], 1))
+    for start in range(0, data.size, step):
+        part = slice(start, start + step)
+        data[part] = np.einsum("ij,ij->i", U[rows[part]], V[cols[part]])
+    return with_data(W, W.csr.data * data)
+
+
+# by names of indexes in the order of their first use: what the equation means for matrices
+_EINSUMS = {
+    "ij->ij": ("=",),
+    "ij->ji": ("t",),
+    "ij->i": ("rowSums",),
+    "ij->j": ("t", "rowSums"),
+    "ij->": ("sum",),
+    "ii->": ("trace",),
+    "ii->i": ("diag",),
+    "ij,jk->ik": ("%*%",),
+    "ij,j->i": ("%*%",),
+    "ij,ij->ij": ("*",),
+    "ij,ij->": ("*", "sum"),
+    "ij,ij->i": ("*", "rowSums"),
+}
+
+
+@kernel("einsum", "sparse")
+@kernel("einsum", "sparse", "sparse")
+@kernel("einsum", "sparse", "dense")
+@kernel("einsum", "dense", "sparse")
+def einsum_sparse(equation, *X):
+    names: dict[str, str] = {}
+    text = equation.replace(" ", "")
+    for c in text:
+        if c.isalpha():
+            names.setdefault(c, "ijkl"[len(names)] if len(names) < 4 else c)
+    steps = _EINSUMS.get("".join(names.get(c, c) for c in text))
+    if steps is None:
+        return NotImplemented
+    value = lookup(steps[0]).run(*X)
+    for step in steps[1:]:
+        value = lookup(step).run(value)
+    return value

@@ -10,6 +10,7 @@ from pydml.backends.sparse.form import finish, from_parts, row_numbers, with_dat
 from pydml.builtins.registry import kernel, lookup
 from pydml.builtins.reorg import replacement_number, sorting_rows
 from pydml.values import Sparse, to_dense
+from pydml.values.storage import check_dense_size
 
 
 def _rows(X: Sparse, rows: np.ndarray) -> Any:
@@ -100,6 +101,8 @@ def replace_sparse(X, pattern, replacement):
 def _triangle(name: str, lower: bool) -> Any:
     def run(X, diag, values):
         if not values:  # only the size matters
+            rows, cols = X.shape
+            check_dense_size(rows, cols, X.dtype.itemsize)
             return lookup(name).meaning(np.broadcast_to(np.zeros((), X.dtype), X.shape), diag, values)
         csr = X.csr
         distance = row_numbers(X) - csr.indices
