@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from io_testing import error, read, read_dense, same_bits, sparse, write
 
+from pydml.io import frame_blocks
 from pydml.io.formats import binary
 from pydml.values import Sparse
 
@@ -114,8 +115,8 @@ def test_messages(tmp_path):
 
     assert "is not a binary matrix of SystemDS" in message(b"1,2\n").message
     assert "the file is damaged or cut off near byte" in message(source[:-1]).message
-    frame = b"SEQ\x06" + b"\x01k" + bytes([len(binary._FRAME)]) + binary._FRAME
-    assert "frames in binary files are not supported" in message(frame).message
+    frame = b"SEQ\x06" + b"\x01k" + bytes([len(frame_blocks._VALUE)]) + frame_blocks._VALUE
+    assert "holds a frame, not a matrix" in message(frame).message
     other = message(source, rows=31)
     assert other.id == "metadata" and "does not fit in a matrix of 31 x 11 in blocks of 8 x 8" in other.message
     assert message(source, rows_in_block=9).id == "metadata"

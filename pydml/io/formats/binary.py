@@ -10,7 +10,7 @@ A file is a header and records; all numbers are big-endian:
     kind 3:   rows * cols doubles
     sync:     int -1 and the marker may stand before a record, so that a reader can start in the middle
 
-Blocks that are missing are zero.  A folder of such files is read like one file.
+Blocks that are missing are zero.  A folder of such files is read like one file.  Frames are in `pydml.io.frame_blocks`.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ import itertools
 import os
 import struct
 from collections.abc import Iterator
-from typing import Any, BinaryIO, NoReturn
+from typing import Any
 
 import numpy as np
 
 from pydml.diagnostics import fail
+from pydml.io.frame_blocks import read_binary_frame, write_binary_frame
 from pydml.io.metadata import BLOCK_SIZE
 from pydml.io.paths import open_bytes, part_files
 from pydml.io.registry import Format, Option
+from pydml.io.sequence_file import SYNC_DISTANCE, SYNC_ESCAPE, damaged, header, read_header
 from pydml.io.triples import assemble
 from pydml.values.storage import SPARSITY_TURN_POINT, Sparse, check_dense_size, compact
 
 _KEY = b"org.apache.sysds.runtime.matrix.data.MatrixIndexes"
 _VALUE = b"org.apache.sysds.runtime.matrix.data.MatrixBlock"
-_FRAME = b"org.apache.sysds.runtime.frame.data.FrameBlock"
 _EMPTY, _ULTRA_SPARSE, _SPARSE, _DENSE = range(4)
-_SYNC_DISTANCE = 100_000
 _CELL = np.dtype([("row", ">i4"), ("col", ">i4"), ("value", ">f8")])
 _COLUMN_CELL = np.dtype([("row", ">i4"), ("value", ">f8")])
 _ROW_CELL = np.dtype([("col", ">i4"), ("value", ">f8")])
@@ -91,7 +91,7 @@ def _records(file: str) -> Iterator[tuple[int, int, int, int, int, bytes]]:
     if file.endswith(".gz"):
         size = 2**31  # the size of the content is not known
     with open_bytes(file) as stream:
-        sync = _header(file, stream)
+        sync = read_header(file, stream, _KEY, _VALUE)
         while head := stream.read(4):
             length = _INT.unpack(head)[0] if len(head) == 4 else -2
             if length == -1 and stream.read(16) == sync:
@@ -99,56 +99,15 @@ def _records(file: str) -> Iterator[tuple[int, int, int, int, int, bytes]]:
             place = stream.tell()
             body = stream.read(_BODY.size)
             if not _BODY.size - 4 <= length <= size or len(body) < _BODY.size:
-                _damaged(file, place)
+                damaged(file, place)
             key_length, i, j, rows, cols, kind = _BODY.unpack(body)
             payload = stream.read(length - (_BODY.size - 4))
             whole = len(payload) == length - (_BODY.size - 4)
             if key_length != 16 or rows < 0 or cols < 0 or not 0 <= kind <= 3 or not whole:
-                _damaged(file, place)
+                damaged(file, place)
             if kind == _DENSE and len(payload) != 8 * rows * cols:
-                _damaged(file, place)
+                damaged(file, place)
             yield i, j, rows, cols, kind, payload
-
-
-def _damaged(file: str, position: int) -> NoReturn:
-    fail("data-format", f"{file}: the file is damaged or cut off near byte {position}")
-
-
-def _header(file: str, stream: BinaryIO) -> bytes:
-    """Read up to the first record; returns the sync marker."""
-    magic = stream.read(4)
-    if magic[:3] != b"SEQ":
-        fail("data-format", f"{file} is not a binary matrix of SystemDS (a SequenceFile)")
-    if magic[3:] != b"\x06":
-        fail("not-supported", f"{file}: only version 6 of SequenceFile is supported")
-    key, value = _text(file, stream), _text(file, stream)
-    if value == _FRAME:
-        fail("not-supported", f"{file}: frames in binary files are not supported", help="write the frame as csv")
-    if (key, value) != (_KEY, _VALUE):
-        fail("not-supported", f"{file}: a SequenceFile of {value.decode('latin-1')}, not of matrix blocks")
-    if stream.read(2) != b"\0\0":
-        fail("not-supported", f"{file}: compressed SequenceFiles are not supported")
-    for _ in range(2 * int.from_bytes(stream.read(4), "big")):
-        _text(file, stream)
-    sync = stream.read(16)
-    if len(sync) < 16:
-        _damaged(file, stream.tell())
-    return sync
-
-
-def _text(file: str, stream: BinaryIO) -> bytes:
-    """A text with its length before it; a length over 127 has 1 to 4 bytes after a first one from 0x8f down."""
-    first = stream.read(1)
-    length = first[0] if first else 255
-    if length > 127:
-        more = 0x90 - length
-        if not 1 <= more <= 4:
-            _damaged(file, stream.tell())
-        length = int.from_bytes(stream.read(more), "big")
-    text = stream.read(length)
-    if len(text) < length:
-        _damaged(file, stream.tell())
-    return text
 
 
 def _cells(file: str, rows: int, cols: int, kind: int, payload: bytes) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -190,12 +149,12 @@ def write_binary(value: Any, path: str, options: dict[str, Any]) -> None:
         fail("value", f"rows_in_block must be from 1 to 16000, got {size}")
     sync = os.urandom(16)
     with open(path, "wb") as out:
-        out.write(b"SEQ\x06" + bytes([len(_KEY)]) + _KEY + bytes([len(_VALUE)]) + _VALUE + b"\0\0" + b"\0\0\0\0" + sync)
+        out.write(header(_KEY, _VALUE, sync))
         last_sync = out.tell()
         blocks = _sparse_blocks(value.csr, size) if type(value) is Sparse else _dense_blocks(value, size)
         for i, j, rows, cols, kind, payload in blocks:
-            if out.tell() > last_sync + _SYNC_DISTANCE:
-                out.write(b"\xff\xff\xff\xff" + sync)
+            if out.tell() > last_sync + SYNC_DISTANCE:
+                out.write(SYNC_ESCAPE + sync)
                 last_sync = out.tell()
             out.write(_INT.pack(_BODY.size - 4 + len(payload)))
             out.write(_BODY.pack(16, i + 1, j + 1, rows, cols, kind))
@@ -282,6 +241,8 @@ FORMAT = Format(
     summary="blocks of cells in a SequenceFile, as SystemDS writes them",
     read=read_binary,
     write=write_binary,
+    read_frame=read_binary_frame,
+    write_frame=write_binary_frame,
     needs=("rows", "cols"),
     blocked=True,
     options=(Option("rows_in_block", "number", BLOCK_SIZE, "rows and columns of a block", ("write",)),),
