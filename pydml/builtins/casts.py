@@ -62,7 +62,7 @@ def as_scalar(X):
         return X
     _scalar_size("as.scalar", type_of(X))
     if type(X) is List:
-        return as_scalar.meaning(X.items[0])
+        return as_scalar.meaning(X[0])
     return to_dense(X).item() if is_matrix(X) else X.to_scalar()
 
 
@@ -95,8 +95,8 @@ def as_matrix(dtype, X):
         return np.full((1, 1), X, dtype)
     if type(X) is not List:
         return X.to_matrix(dtype)
-    if len(X) == 1 and not isinstance(X.items[0], (str, int, float, List)):
-        return as_matrix.meaning(dtype, X.items[0])
+    if len(X) == 1 and not isinstance(X[0], (str, int, float, List)):
+        return as_matrix.meaning(dtype, X[0])
     cells = []
     for i, item in enumerate(X.items):
         if isinstance(item, str):
@@ -170,7 +170,7 @@ as_logical.fails("as.logical(matrix(1, rows=1, cols=1))", "argument-type", "x mu
 @builtin("as.list(X: list) -> list", storages="any")
 def as_list(X):
     """The list in a list of one element: as.list(l[i]).  A list of other elements is returned unchanged."""
-    return X.items[0] if len(X) == 1 and type(X.items[0]) is List else X
+    return X[0] if len(X) == 1 and type(X[0]) is List else X
 
 
 as_list.case("length(as.list(list(list(1, 2, 3))))", "3")

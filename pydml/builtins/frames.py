@@ -137,7 +137,7 @@ def as_frame(X, names):
     if type(X) is List:
         if len(X) != 1:
             fail("shape-mismatch", f"as.frame: the list must have one element, got {len(X)}", help="select it: l[i]")
-        return as_frame.meaning(to_dense(X.items[0]) if is_matrix(X.items[0]) else X.items[0], names)
+        return as_frame.meaning(to_dense(X[0]) if is_matrix(X[0]) else X[0], names)
     if isinstance(X, (str, int, float)):
         kind = _SCALAR_TYPES[type(X)]
         X = Frame([Column(kind, np.array([X], object if kind == STRING else None))])

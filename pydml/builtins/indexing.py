@@ -143,7 +143,7 @@ def index(X, rl, ru, cl, cu):
         return X[r0:r1, c0:c1]
     if type(X) is List:
         low, high = _list_range(X, rl, ru, cl)
-        return List(X.items[low:high], X.names[low:high] if X.names is not None else None)
+        return X.part(low, high)
     return X.right_index(*bounds(X, rl, ru, cl, cu))
 
 
@@ -312,7 +312,7 @@ def _list_position(X: List, index: Any) -> int:
 def _assign_list(X: List, rl: Any, ru: Any, cl: Any, value: Any) -> List:
     low, high = _list_range(X, rl, ru, cl)
     if high - low == 1 and (type(value) is not List or len(value) == 1):
-        new: tuple[Any, ...] = (value.items[0] if type(value) is List else value,)
+        new: tuple[Any, ...] = (value[0] if type(value) is List else value,)
     elif type(value) is List and len(value) == high - low:
         new = value.items
     else:
@@ -322,4 +322,5 @@ def _assign_list(X: List, rl: Any, ru: Any, cl: Any, value: Any) -> List:
             f"the range has {high - low} elements, the value assigned to it is {count}",
             help="wrap it to store a list as one element: list(value)" if high - low == 1 else "",
         )
-    return List(X.items[:low] + new + X.items[high:], X.names)
+    items = X.items
+    return List(items[:low] + new + items[high:], X.names)

@@ -27,8 +27,9 @@ def remove(X, i):
     """
     low, high = _list_range(X, i, i)
     names = X.names if X.names is not None else (None,) * len(X)
-    rest = List(X.items[:low] + X.items[high:], names[:low] + names[high:])
-    return rest, List(X.items[low:high], names[low:high])
+    items = X.items
+    rest = List(items[:low] + items[high:], names[:low] + names[high:])
+    return rest, X.part(low, high)
 
 
 remove.fails("remove(list(1, 2), 3)", "index", "[3] is outside of the list of 2 elements")

@@ -489,7 +489,7 @@ class _Checkpoint:
         folder, hyperparams = options["checkpoint_dir"], options["hyperparams"]
         position = hyperparams.position("checkpoint_dir")
         if folder is None and position >= 0:
-            folder = hyperparams.items[position]
+            folder = hyperparams[position]
         if folder is None:
             context.warn(
                 f'paramserv: checkpointing="{options["checkpointing"]}" without checkpoint_dir="FOLDER": nothing is saved'

@@ -167,7 +167,7 @@ def _concat(name: str, axis: int, values: tuple[Any, ...]) -> Any:
             if not is_matrix(item):
                 fail("type", f"{name}: element {i + 1} of the list is a {type_of(item)}, expected a matrix")
         _concat_type(name, axis, tuple(type_of(item) for item in first))
-        values, first = first.items, first.items[0]
+        values, first = first.items, first[0]
     if not is_matrix(first):
         return first.concat(values[1:], axis)
     if any(type(v) is Sparse for v in values):
@@ -257,8 +257,8 @@ def _with_element(X: List, value: Any) -> List:
     name = None
     if type(value) is List and len(value) == 1:
         name = value.names[0] if value.names is not None else None
-        value = value.items[0]
-    return List((*X.items, value), (*(X.names or (None,) * len(X)), name))
+        value = value[0]
+    return X.appended(value, name)
 
 
 append.case("length(append(list(1, 2), 3))", "3")

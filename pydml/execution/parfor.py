@@ -108,10 +108,11 @@ class ParforRunner:
         if isinstance(shared, np.ndarray):
             return shared
         if type(shared) is List:
-            items = list(before.items)
+            old = before.items
+            items = list(old)
             for outcome in outcomes:
                 for i, item in enumerate(outcome.items):
-                    if item is not before.items[i]:
+                    if item is not old[i]:
                         items[i] = item
             return List(items, before.names)
         return outcomes[-1]

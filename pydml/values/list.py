@@ -2,35 +2,80 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+_growing = threading.Lock()
+
 
 class List:
-    """items: the elements.  names: one name (or None) for each element, or None if no element has a name."""
+    """items: the elements.  names: one name (or None) for each element, or None if no element has a name.
 
-    __slots__ = ("items", "names")
+    A list that `appended` makes shares the memory of the one before, so that appending in a loop takes constant time.
+    """
+
+    __slots__ = ("_elements", "_names", "_size")
 
     def __init__(self, items: Sequence[Any], names: Sequence[str | None] | None = None):
-        self.items = tuple(items)
-        self.names = tuple(names) if names is not None and any(n is not None for n in names) else None
+        self._elements = list(items)
+        self._size = len(self._elements)
+        self._names = list(names) if names is not None and any(n is not None for n in names) else None
+
+    @property
+    def items(self) -> tuple[Any, ...]:
+        return tuple(self._elements[: self._size])
+
+    @property
+    def names(self) -> tuple[str | None, ...] | None:
+        return None if self._names is None else tuple(self._names[: self._size])
 
     def __len__(self) -> int:
-        return len(self.items)
+        return self._size
 
     def __iter__(self) -> Iterator[Any]:
         return iter(self.items)
 
+    def __getitem__(self, i: int) -> Any:
+        """Element i, from 0."""
+        if not 0 <= i < self._size:
+            raise IndexError(i)
+        return self._elements[i]
+
+    def part(self, low: int, high: int) -> List:
+        """Elements low to high - 1, from 0, with their names."""
+        high = min(high, self._size)
+        return List(self._elements[low:high], None if self._names is None else self._names[low:high])
+
+    def appended(self, item: Any, name: str | None = None) -> List:
+        """This list and one more element."""
+        result = List.__new__(List)
+        size = self._size
+        named = self._names is not None or name is not None
+        with _growing:  # threads may hold the same list
+            if len(self._elements) != size:  # another one has grown from this list before
+                result._elements = self._elements[:size]
+                names = None if self._names is None else self._names[:size]
+            else:
+                result._elements, names = self._elements, self._names
+            result._elements.append(item)
+            if named:
+                names = [None] * size if names is None else names
+                names.append(name)
+        result._names = names
+        result._size = size + 1
+        return result
+
     def position(self, name: str) -> int:
         """0-based position of the element called `name`, or -1."""
-        if self.names is not None:
+        if self._names is not None:
             try:
-                return self.names.index(name)
+                return self._names.index(name, 0, self._size)
             except ValueError:
                 pass
         return -1
 
     def __repr__(self) -> str:
-        if self.names is None:
+        if self._names is None:
             return f"List({list(self.items)!r})"
-        return f"List({list(self.items)!r}, {list(self.names)!r})"
+        return f"List({list(self.items)!r}, {list(self.names or ())!r})"
