@@ -1,0 +1,97 @@
+"""Training on a data set five times the memory limit stays within 1.25 times the limit."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pydml.io.dataset import Manifest, Shard
+from pydml.io.formats.idx import labels_idx
+
+ROOT = Path(__file__).parents[2]
+LIMIT_MB = 256
+C, SIZE, SHARD_ROWS, SHARDS = 3, 64, 2800, 40
+
+SCRIPT = """
+source("nn/layers/affine.dml") as affine
+source("nn/layers/softmax.dml") as softmax
+source("nn/layers/cross_entropy_loss.dml") as cross_entropy_loss
+
+X = read($data + "/train")
+y = read($data + "/train.labels")
+n = nrow(X)
+[W, b] = affine::init(ncol(X), 2, 1)
+W = W * 0
+order = sample(n, n, FALSE, 7)
+steps = n %/% 200
+losses = matrix(0, rows=steps, cols=1)
+for (i in 1:steps) {
+  beg = (i - 1) * 200 + 1
+  end = i * 200
+  if (i <= steps / 2) { X_batch = X[beg:end,]; y_batch = y[beg:end,] }
+  else { X_batch = batchOf(X, order, beg, end); y_batch = batchOf(y, order, beg, end) }
+  X_batch = random_horizontal_flip(X_batch, 3, 64, 64, seed=i)
+  Y_batch = table(seq(1, 200), y_batch, 200, 2)
+  scores = affine::forward(X_batch, W, b)
+  p = softmax::forward(scores)
+  losses[i,1] = cross_entropy_loss::forward(p, Y_batch)
+  [dX, dW, db] = affine::backward(softmax::backward(cross_entropy_loss::backward(p, Y_batch), scores), X_batch, W, b)
+  W = W - 0.0001 * dW; b = b - 0.0001 * db
+}
+print(as.scalar(losses[1,1]) + " " + mean(losses[(steps - 9):steps,]))
+"""
+
+
+@pytest.fixture
+def large(tmp_path):
+    """1.3 GiB of images: the shards are 40 names of one file, as the memory of the reader does not depend on what is in them.
+
+    Images of class 2 are brighter.
+    """
+    folder = tmp_path / "train"
+    folder.mkdir()
+    random = np.random.default_rng(1)
+    cells = random.integers(0, 200, (SHARD_ROWS, C, SIZE, SIZE), np.uint8)
+    labels = random.integers(1, 3, SHARD_ROWS)
+    cells[labels == 2] += 50
+    (folder / "shard-00000.bin").write_bytes(cells.tobytes())
+    for k in range(1, SHARDS):
+        os.link(folder / "shard-00000.bin", folder / f"shard-{k:05d}.bin")
+    shards = tuple(Shard(f"shard-{k:05d}.bin", SHARD_ROWS, "") for k in range(SHARDS))
+    manifest = Manifest(C, SIZE, SIZE, 2, (0.44,) * 3, (0.25,) * 3, shards)
+    assert manifest.rows * manifest.cols > 5 * LIMIT_MB << 20
+    (folder / "manifest.json").write_text(manifest.text())
+    (tmp_path / "train.labels").write_bytes(labels_idx(np.tile(labels, SHARDS)))
+    return tmp_path
+
+
+@pytest.mark.skipif(not hasattr(os, "wait4"), reason="needs wait4")
+def test_training_stays_within_the_limit(large, tmp_path):
+    script = tmp_path / "train.dml"
+    script.write_text(SCRIPT)
+    command = [
+        sys.executable,
+        "-m",
+        "pydml",
+        str(script),
+        "--mem",
+        f"{LIMIT_MB}m",
+        "--precision",
+        "single",
+        "--threads",
+        "1",
+    ]
+    with open(tmp_path / "out", "w+") as out:
+        process = subprocess.Popen([*command, "-nvargs", f"data={large}"], cwd=ROOT, stdout=out, stderr=out)
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        out.seek(0)
+        text = out.read()
+    assert process.returncode == 0, text
+    first, second = map(float, text.split())
+    assert second < 0.5 < first  # it learns
+    peak = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    assert peak < 1.25 * (LIMIT_MB << 20), f"{peak >> 20} MiB"
