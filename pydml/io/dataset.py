@@ -18,10 +18,9 @@ from typing import Any, NoReturn
 import numpy as np
 
 from pydml.diagnostics import fail
-from pydml.io.paths import unreadable
+from pydml.io.paths import MANIFEST, unreadable
 from pydml.values.storage import check_dense_size, memory_limit, register_storage
 
-MANIFEST = "manifest.json"
 SPLIT_FORMAT = "pydml-images"
 VERSION = 1
 HEAD = b'{\n  "format": "pydml-images"'

@@ -11,6 +11,8 @@ from typing import BinaryIO, NoReturn
 from pydml.config import bundled_scripts
 from pydml.diagnostics import fail
 
+MANIFEST = "manifest.json"  # in the folder of a part of a prepared data set (see `io.dataset`)
+
 
 def local_path(path: str) -> str:
     """The path in the file system.  `file:` addresses are local paths; other schemes raise DMLError "not-supported"."""
@@ -61,7 +63,9 @@ def part_files(path: str) -> list[str]:
             fail(
                 "file",
                 f"{path} is not a folder of part files: it contains the folder {name}",
-                help=f'did you mean "{part}"?' if len(names) == 1 else "",
+                help=f'did you mean "{part}"?'
+                if len(names) == 1 or os.path.exists(os.path.join(part, MANIFEST))
+                else "",
             )
         if os.path.getsize(part) > 0:
             files.append(part)

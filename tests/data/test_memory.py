@@ -95,3 +95,19 @@ def test_training_stays_within_the_limit(large, tmp_path):
     assert second < 0.5 < first  # it learns
     peak = usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
     assert peak < 1.25 * (LIMIT_MB << 20), f"{peak >> 20} MiB"
+
+
+@pytest.mark.parametrize("text, size", [("1g", 1 << 30), ("1.5M", 3 << 19), ("64KiB", 1 << 16), ("2TB", 1 << 41)])
+def test_sizes_of_the_option(text, size):
+    from pydml.cli import parse_arguments
+
+    assert parse_arguments(["-e", "x = 1", "--mem", text]).memory == size
+
+
+def test_mem_without_a_size_is_that_of_systemds():
+    from pydml.cli import UsageError, parse_arguments
+
+    options = parse_arguments(["-mem", "train.dml"])
+    assert options.memory is None and options.file == "train.dml" and "no effect" in options.remarks[0]
+    with pytest.raises(UsageError, match="greater than 0"):
+        parse_arguments(["-e", "x = 1", "--mem", "0g"])

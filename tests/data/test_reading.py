@@ -161,7 +161,7 @@ def test_loading_more_than_the_limit_is_an_error_that_says_how_much(stored, limi
         ('X = read($data + "/train", pixels="grey")', "value", "pixels must be"),
         ('X = batchOf(read($data + "/train"), matrix(51, rows=1, cols=1), 1, 1)', "index", "51, which is not a row"),
         ('X = batchOf(read($data + "/train"), matrix(0/0, rows=1, cols=1), 1, 1)', "index", "not a row"),
-        ("X = read($data)", "data-format|file", "train"),
+        ("X = read($data)", "file", 'did you mean ".*/train"'),
     ],
 )
 def test_mistakes(stored, text, id, message):
