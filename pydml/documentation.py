@@ -58,7 +58,9 @@ def overview() -> str:
     written_in_dml = list(_script_builtins())
     if written_in_dml:
         lines += ["written in DML", *(f"  {name}" for name in written_in_dml), ""]
-    lines.append("pydml doc NAME shows one of them; pydml doc FILE.dml the functions of a file.")
+    lines.append(
+        "pydml doc NAME shows one of them; pydml doc FILE.dml the functions of a file, pydml doc nn/layers/conv2d\nthose of a file of the library."
+    )
     return "\n".join(lines) + "\n"
 
 
@@ -79,11 +81,25 @@ def documentation(name: str) -> str | None:
             parts += ["", "Examples", *examples]
         return "\n".join(parts) + "\n"
     script = _script_builtins().get(name)
-    return _file_documentation(str(script)) if script is not None else None
+    if script is not None:
+        return _file_documentation(str(script), name)
+    if "/" in name:  # a file of the library, as source() names it
+        try:
+            return _file_documentation(f"{name}.dml")
+        except DMLError as error:
+            if error.id != "file":
+                raise
+    return None
 
 
-def _file_documentation(name: str) -> str:
-    from pydml.config import make_config
+def script_builtin(path: Path) -> tuple[str, list[tuple[str, str]]]:
+    """A builtin written in DML: the comment of its file, and signature and comment of each function that is called by its name."""
+    return _functions(str(path), path.stem)
+
+
+def _functions(file: str, builtin: str = "") -> tuple[str, list[tuple[str, str]]]:
+    """The comment of a file, and signature and comment of its functions.  builtin: only those that a call of it may mean."""
+    from pydml.ir.build import VARIANTS
     from pydml.script import load_source
     from pydml.syntax import ast, parse, unparse_expr
 
@@ -91,14 +107,24 @@ def _file_documentation(name: str) -> str:
         type_ = p.type.value if p.type.data == "scalar" else f"{p.type.data}[{p.type.value}]"
         return f"{type_} {p.name}" + (f" = {unparse_expr(p.default)}" if p.default is not None else "")
 
-    module = parse(load_source(Path(name), make_config().search))
-    parts = [module.doc] if module.doc else []
+    module = parse(load_source(Path(file), make_config().search))
+    variants = {prefix + builtin for prefix in VARIANTS}
+    found = []
     for function in module.functions:
+        if builtin and function.name not in variants:
+            continue
         inputs = ", ".join(map(parameter, function.params))
         outputs = ", ".join(map(parameter, function.outputs))
-        parts.append(f"{function.name}({inputs})" + (f" -> {outputs}" if outputs else ""))
-        if function.doc and function.doc != module.doc:
-            parts[-1] += "\n\n" + _indent(function.doc)
+        signature = f"{builtin or function.name}({inputs})" + (f" -> {outputs}" if outputs else "")
+        found.append((signature, function.doc if function.doc != module.doc else ""))
+    return module.doc, found
+
+
+def _file_documentation(file: str, builtin: str = "") -> str:
+    doc, functions = _functions(file, builtin)
+    parts = [doc] if doc else []
+    for signature, comment in functions:
+        parts.append(signature + ("\n\n" + _indent(comment) if comment else ""))
     return "\n\n".join(parts) + "\n"
 
 

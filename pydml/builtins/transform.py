@@ -1,5 +1,5 @@
-"""Frames to matrices of numbers and back: transformencode, transformapply, transformdecode, transformcolmap,
-transformmeta, getCategoricalMask.
+"""Frames to matrices of numbers and back: transformencode, transformapply, transformdecode, transformcolmap and
+getCategoricalMask.
 
 What they compute is in `pydml.transform`, which is loaded by the first call.
 """

@@ -121,4 +121,4 @@ def test_a_wrong_root_in_the_environment_is_named():
 def test_documentation_lists_the_scripts(checkout):
     environment = {"SYSTEMDS_ROOT": str(checkout)}
     assert "\n  timesTwo\n" in pydml_command("doc", environment=environment)[1]
-    assert pydml_command("doc", "timesTwo", environment=environment)[1].startswith("m_timesTwo(matrix[double] X)")
+    assert pydml_command("doc", "timesTwo", environment=environment)[1].startswith("timesTwo(matrix[double] X)")
