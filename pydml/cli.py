@@ -23,6 +23,7 @@ usage: pydml FILE [options]              run a DML script ('-': from standard in
        pydml data prepare|verify ...     data sets of images; --help tells more
        pydml plot RUN ...                loss, accuracy and rates of training runs; --help tells more
        pydml report RUN                  a training run as one HTML page
+       pydml estimate FILE ...           memory and arithmetic of a training step by batch size
        (a script that is called like one of these words: pydml -f FILE)
 
 the script
@@ -413,6 +414,10 @@ def _main(argv: Sequence[str]) -> int:
         from pydml.plot.commands import plot_main, report_main
 
         return plot_main(argv[1:]) if argv[0] == "plot" else report_main(argv[1:])
+    if argv and argv[0] == "estimate":
+        from pydml.estimate import main as estimate_main
+
+        return estimate_main(argv[1:])
     try:
         options = parse_arguments(argv)
     except UsageError as error:

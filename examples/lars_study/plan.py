@@ -100,17 +100,23 @@ class Plan:
                     yield self._at_best("lamb", batch, seed, best)
 
     def _main_runs(self, best: dict[tuple[str, int], float]) -> Iterator[Run]:
-        """Every batch size once, the paper's parameters at the first of their batch sizes, and the seeds that matter most."""
-        for batch in reversed(self.batch_sizes):
-            for optimizer in ("momentum", "lars"):
-                yield self._at_best(optimizer, batch, self.seeds[0], best)
-        for batch in self.paper_batch_sizes[:3]:
-            for optimizer in ("momentum", "lars"):
-                yield Run("paper", optimizer, batch, 0.01, self.seeds[0], self.epochs)
-        for seed in self.seeds[1:]:
-            for batch in self.important:
-                for optimizer in ("momentum", "lars"):
-                    yield self._at_best(optimizer, batch, seed, best)
+        """What a study that is cut short should have: the large batches first, then more seeds and batch sizes in turn."""
+        for batches, seed, paper in (
+            ((28000, 8000, 4096, 128), 0, (16000, 1024)),
+            ((32000, 16000), 1, ()),
+            ((32000, 16000), 2, (32000,)),
+            (self.batch_sizes, 0, ()),
+            (self.important, 1, ()),
+            (self.important, 2, ()),
+        ):
+            for batch in batches:
+                if batch in self.batch_sizes and seed < len(self.seeds):
+                    for optimizer in ("momentum", "lars"):
+                        yield self._at_best(optimizer, batch, self.seeds[seed], best)
+            for batch in paper:
+                if batch in self.paper_batch_sizes:
+                    for optimizer in ("momentum", "lars"):
+                        yield Run("paper", optimizer, batch, 0.01, self.seeds[0], self.epochs)
 
     def _further_runs(self, best: dict[tuple[str, int], float]) -> Iterator[Run]:
         """Equal numbers of updates; the other seeds; the paper's parameters at the other batch sizes."""
@@ -123,7 +129,7 @@ class Plan:
             for batch in reversed(self.batch_sizes):
                 for optimizer in ("momentum", "lars"):
                     yield self._at_best(optimizer, batch, seed, best)
-        for batch in self.paper_batch_sizes[3:]:
+        for batch in self.paper_batch_sizes:
             for optimizer in ("momentum", "lars"):
                 yield Run("paper", optimizer, batch, 0.01, self.seeds[0], self.epochs)
 
