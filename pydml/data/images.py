@@ -60,7 +60,8 @@ def photographs(
             unknown = [n for n in names if n not in classes]
             if unknown:
                 fail("file", f"{folder}/{name} has the class {unknown[0]}, which {train_folder} does not have")
-            val = [(file, classes.index(names[label - 1]) + 1) for file, label in found]
+            number = {name: k for k, name in enumerate(classes, 1)}
+            val = [(file, number[names[label - 1]]) for file, label in found]
     else:
         classes, everything = _class_folders(folder, "", remarks)
         train, val = _divided(everything, validation, seed)
@@ -113,9 +114,12 @@ def _shuffled(seed: int, use: str, file: str) -> bytes:
 
 def _divided(files: list[tuple[str, int]], share: float, seed: int) -> tuple[list, list]:
     """Training and validation pictures: of each class its share, but never all of it."""
+    by_class: dict[int, list[tuple[str, int]]] = {}
+    for item in files:
+        by_class.setdefault(item[1], []).append(item)
     train, val = [], []
-    for label in sorted({label for _, label in files}):
-        own = sorted((f for f in files if f[1] == label), key=lambda f: _shuffled(seed, "validation", f[0]))
+    for own in by_class.values():
+        own.sort(key=lambda item: _shuffled(seed, "validation", item[0]))
         count = min(round(share * len(own)), len(own) - 1)
         val += own[:count]
         train += own[count:]
