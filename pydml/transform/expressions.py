@@ -40,10 +40,10 @@ class Code:
 
 _TOKEN = re.compile(
     r"""\s*(?:
-      (?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?[lLdDfF]?|0[xX][0-9a-fA-F]+[lL]?)
+      (?P<number>0[xX][0-9a-fA-F]+[lL]?|(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?[lLdDfF]?)
     | (?P<name>[A-Za-z_$][\w$]*)
     | (?P<text>"(?:[^"\\]|\\.)*")
-    | (?P<char>'(?:[^'\\]|\\.|\\u[0-9a-fA-F]{4})')
+    | (?P<char>'(?:[^'\\]|\\.)*')
     | (?P<op>->|>>>|<<|>>|<=|>=|==|!=|&&|\|\||[-+*/%<>!~?:.,()\[\]{}&|^=;@])
     )""",
     re.X,
@@ -148,7 +148,7 @@ _STRING_METHODS: dict[str, _Alternatives] = {
     "hashCode": [((), _I, java.hash_code)],
     "toString": [((), _S, str)],
     "intern": [((), _S, str)],
-    "toCharArray": [((), "char[]", list)],
+    "toCharArray": [((), "char[]", lambda s: list(map(ord, s)))],
     "getBytes": [((), "byte[]", lambda s: list(s.encode()))],
 }
 _BUILDER_METHODS: dict[str, _Alternatives] = {

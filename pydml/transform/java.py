@@ -44,8 +44,8 @@ def text_of(value: Any, type: str) -> str:
         return double_text(value)
     if type == "float":
         return float_text(np.float32(value))
-    if type in ("char[]", "StringBuilder"):
-        return "".join(value)
+    if type == "char[]":
+        return "".join(map(chr, value))
     return str(value)
 
 
@@ -111,14 +111,19 @@ def _translated(pattern: str) -> str:
                 negated = (escaped == "P") != (cells[0] == "^")
                 cells = cells.removeprefix("^")
                 pieces.append(cells if depth else f"[{'^' if negated else ''}{cells}]")
+            elif escaped == "k" and (named := re.compile(r"<(\w+)>").match(pattern, i)):
+                pieces.append(f"(?P={named[1]})")
+                i = named.end()
             elif escaped in "zZ":
                 pieces.append("\\Z" if escaped == "z" else "(?=\\n?\\Z)")
             elif escaped == "R" and not depth:
                 pieces.append("(?:\\r\\n|[\\n-\\r\\x85\\u2028\\u2029])")
             elif escaped in "bB":
                 pieces.append("\\" + escaped)
+            elif escaped.isalpha() and escaped not in "tnrfavxuADSW":
+                raise JavaError(f"the escape \\{escaped} of regular expressions is not supported")
             else:
-                pieces.append("\\" + escaped if not escaped.isalpha() or escaped in "tnrfvaAxuDSW" else escaped)
+                pieces.append("\\" + escaped)
             continue
         if c == "[":
             if depth:
