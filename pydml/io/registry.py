@@ -33,7 +33,7 @@ from pydml.diagnostics import fail
 from pydml.signature import suggest
 
 # names that SystemDS knows and that mean nothing here
-_ELSEWHERE = ("hdf5", "compressed", "federated", "delta", "cog", "proto")
+_ELSEWHERE = ("compressed", "federated", "delta", "cog", "proto")
 
 
 @dataclass(frozen=True)

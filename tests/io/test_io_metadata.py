@@ -121,7 +121,7 @@ def test_unknown_and_foreign_formats(data):
     describe(data, {"format": "cvs"})
     found = error(read, data)
     assert (found.id, found.diagnostic.help) == ("value", "formats are " + ", ".join(f.name for f in formats()))
-    describe(data, {"format": "hdf5"})
+    describe(data, {"format": "delta"})
     assert error(read, data).id == "not-supported"
 
 
