@@ -44,8 +44,14 @@ def _run(parser: argparse.ArgumentParser, argv: Sequence[str]) -> int:
         arguments = parser.parse_args(list(argv))
     except SystemExit as stop:  # argparse has printed the help or the mistake
         return int(stop.code or 0)
+    for stream in (sys.stdout, sys.stderr):  # names of files need not be text
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
     try:
         return arguments.action(arguments)
+    except KeyboardInterrupt:
+        print("\ninterrupted; the same command goes on from here", file=sys.stderr)
+        return 130
     except DMLError as error:
         for diagnostic in error.diagnostics:
             print(render_text(diagnostic, sys.stderr.isatty()), file=sys.stderr)

@@ -172,6 +172,8 @@ def _check_target(folder: str) -> None:
             cannot_write(folder, error)
     if os.path.lexists(folder) and not _content(folder) and not (os.path.isdir(folder) and not os.listdir(folder)):
         fail("file", f"{folder} is there already and is no data set", help="name another folder, or remove it")
+    if os.path.ismount(folder):  # nothing can be renamed to it
+        fail("file", f"{folder} is a mount point", help=f"name a folder in it, such as {os.path.join(folder, 'data')}")
 
 
 def _finished(folder: str, key: str, fresh: bool = False) -> Prepared | None:

@@ -225,6 +225,40 @@ def test_nothing_but_a_data_set_is_replaced(idx_folder, tmp_path):
     assert os.listdir(tmp_path / "precious") == ["thesis.txt"]
 
 
+def test_a_mount_point_is_refused_before_the_work(idx_folder, tmp_path, monkeypatch):
+    monkeypatch.setattr("os.path.ismount", lambda path: True)
+    with pytest.raises(DMLError, match="is a mount point"):
+        prepare(idx_files(str(idx_folder)), str(tmp_path / "set"))
+
+
+def test_names_that_are_no_text(photos, tmp_path, capsys):
+    import shutil
+
+    try:
+        shutil.copy(photos / "red" / "0.png", os.fsencode(photos / "red") + b"/\xff.png")
+    except OSError:
+        pytest.skip("this file system takes text only")
+    with open(os.fsencode(photos / "red") + b"/\xfe.png", "wb"):
+        pass
+    arguments = ["--input_dir", str(photos), "--output_dir", str(tmp_path / "set"), "--size", "8"]
+    assert commands.prepare_main([*arguments, "--validation", "0"]) == 0
+    assert "21 train" in capsys.readouterr().out
+
+
+def test_interrupted_by_the_user(photos, tmp_path, capsys, monkeypatch):
+    def interrupt(*arguments):
+        raise KeyboardInterrupt
+
+    arguments = ["--input_dir", str(photos), "--output_dir", str(tmp_path / "set"), "--size", "8", "--quiet"]
+    with monkeypatch.context() as patch:
+        patch.setattr("pydml.data.prepare._write_small_files", interrupt)
+        assert commands.prepare_main(arguments) == 130
+    assert "the same command goes on" in capsys.readouterr().err
+    assert not (tmp_path / "set").exists() and (tmp_path / ".set.preparing").exists()
+    assert commands.prepare_main(arguments) == 0
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["photos", "set"]
+
+
 def test_the_disk_is_looked_at_first(idx_folder, tmp_path):
     with pytest.raises(DMLError, match=r"has 1\.0 MiB left, the data set needs 1\.0 MiB more"):
         prepare(idx_files(str(idx_folder)), str(tmp_path / "set"), free_bytes=lambda path: 1 << 20)
