@@ -72,6 +72,8 @@ class Plan:
     lamb_swept: Sequence[int] = (16000,)
     equal_steps: int = 12
     climb: bool = True  # False: only the first rate of each climb, for the reduced version
+    # the results of another data set, whose best rates are used without a climb, at the batch sizes that matter most
+    rates_from: Results | None = None
 
     first_rates = {"momentum": 0.03, "lars": 20.0, "lamb": 0.03}
 
@@ -82,9 +84,15 @@ class Plan:
     def runs(self, results: Results) -> Iterator[Run]:
         """The runs as far as the results tell them: the rates that follow a missing run of a climb are not known yet."""
         best: dict[tuple[str, int], float] = {}
-        for batch in self.swept:
-            for optimizer in ("momentum", "lars"):
-                yield from self._climb(optimizer, batch, self.swept, results, best)
+        if self.rates_from is not None:
+            for _ in self._climbs(self.rates_from, best):
+                pass  # the climbs of the other data set, for what they enter in `best`
+            for seed in self.seeds:
+                for batch in self.important:
+                    for optimizer in ("momentum", "lars"):
+                        yield self._at_best(optimizer, batch, seed, best)
+            return
+        yield from self._climbs(results, best)
         if self._known("momentum", self.swept, best) and self._known("lars", self.swept, best):
             yield from self._main_runs(best)
         for batch in self.lamb_swept:
@@ -98,6 +106,11 @@ class Plan:
             for seed in self.seeds[1:]:
                 for batch in self.lamb_batch_sizes:
                     yield self._at_best("lamb", batch, seed, best)
+
+    def _climbs(self, results: Results, best: dict[tuple[str, int], float]) -> Iterator[Run]:
+        for batch in self.swept:
+            for optimizer in ("momentum", "lars"):
+                yield from self._climb(optimizer, batch, self.swept, results, best)
 
     def _main_runs(self, best: dict[tuple[str, int], float]) -> Iterator[Run]:
         """What a study that is cut short should have: the large batches first, then more seeds and batch sizes in turn."""
