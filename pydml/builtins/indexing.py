@@ -163,8 +163,6 @@ def cell(X: Any, i: Any, j: Any) -> float:
         from pydml.builtins.registry import get
 
         return float(to_dense(get("[]").run(X, i, i, j, j)).item())
-    if type(X) is List:
-        fail("index", "a list has one index: l[i]")
     from pydml.builtins.casts import as_scalar
 
     return as_scalar(index(X, i, i, j, j))
@@ -273,8 +271,8 @@ def assign_in_place(X: Any, rl: Any, ru: Any, cl: Any, cu: Any, value: Any) -> A
 
 
 def _list_index_types(rl: Type, ru: Type, cl: Type) -> None:
-    if rl.data == "null" or cl.data != "null":
-        fail("index", "a list has one index: l[i], l[i:j] or l[name]")
+    if rl.data == "null" or cl.data not in ("null", SCALAR) or (cl.const is not None and cl.const != 1):
+        fail("index", "a list has one index: l[i], l[i:j] or l[name]", help="its only column is 1")
     if rl.data == ru.data == SCALAR and BOOLEAN in (rl.value, ru.value):
         fail("argument-type", "an index of a list must be a number or a name, got a boolean")
 
@@ -288,8 +286,8 @@ def _check_list_range(low: int, high: int, size: int | None) -> None:
 
 def _list_range(X: List, rl: Any, ru: Any, cl: Any = None) -> tuple[int, int]:
     """0-based half-open range of elements; empty for a reversed range."""
-    if rl is None or cl is not None:
-        fail("index", "a list has one index: l[i], l[i:j] or l[name]")
+    if rl is None or cl not in (None, 1):
+        fail("index", "a list has one index: l[i], l[i:j] or l[name]", help="its only column is 1")
     low, high = _list_position(X, rl), _list_position(X, ru)
     _check_list_range(low, high, len(X))
     return low - 1, max(high, low - 1)

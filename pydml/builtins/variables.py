@@ -110,11 +110,17 @@ def _check_narrowing(value: Type, wanted: object, function: object, name: object
     self_checking=True,
 )
 def as_result(value: Any, data: str, value_type: str, function: str, name: str) -> Any:
-    """A result as it is declared: an int becomes a double; a double does not become an int."""
+    """A result as it is declared: an int becomes a double; a double does not become an int.
+
+    That a declared int gets a double is a mistake where it is certain before the run.  Where it is not, the double passes as it
+    is: SystemDS does not convert the results of functions.
+    """
     names = (Type(const=data), Type(const=value_type), Type(const=function), Type(const=name))
     found = type_of(value)
     _declared(found, *names, "result")
     if data == SCALAR and value_type != UNKNOWN and found.value != value_type:
+        if value_type == INT and found.value == DOUBLE:
+            return value
         _check_narrowing(found, value_type, function, name)
         return _convert(value, value_type)
     return value

@@ -109,6 +109,11 @@ class _Builder:
         for key, (module_key, definition) in self.definitions.items():
             for prefix in {module_key, *self.written_prefixes(module_key)}:
                 program.eval_functions.setdefault(f"{prefix}::{definition.name}", key)
+        # the builtins written in DML share a namespace, in which they may call their helpers by name
+        written = {key.rpartition("::")[0] for key in self.script_builtins.values()}
+        for key, (module_key, definition) in self.definitions.items():
+            if module_key in written:
+                program.eval_functions.setdefault(definition.name, key)
         return program
 
     def written_prefixes(self, module_key: str) -> list[str]:

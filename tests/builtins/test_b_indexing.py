@@ -164,7 +164,8 @@ def test_list_ranges():
     with pytest.raises(DMLError, match="its elements have no names"):
         index(List([1]), "a", "a", None, None)
     with pytest.raises(DMLError, match="a list has one index"):
-        index(LIST, 1, 1, 1, 1)
+        index(LIST, 1, 1, 2, 2)
+    assert index(LIST, 2, 2, 1, 1).items == LIST.items[1:2]  # a list has one column
 
 
 def test_list_assignment():
