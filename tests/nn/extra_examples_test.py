@@ -26,6 +26,32 @@ def last(pattern: str, text: str) -> float:
     return float(re.findall(pattern, text)[-1])
 
 
+SUBSET = """
+names = list("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1")
+sizes = list(256, 256, 64, 64)
+for (i in 1:4) {
+  name = "/" + as.scalar(names[i]) + "-ubyte.gz"
+  A = read($data + name, format="idx")
+  write(A[1:as.integer(as.scalar(sizes[i])), ], $folder + name, format="idx")
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def few(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A folder with 256 training and 64 test images of Fashion-MNIST."""
+    folder = str(tmp_path_factory.mktemp("few"))
+    pydml.run(SUBSET, nvargs={"data": DATA, "folder": folder}, outputs=[])
+    return folder
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty working folder, as a user of the installed package may have it."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
 def test_factorization_machine_finds_the_interactions():
     text = output_of("fm-regression-dummy-data.dml")
     assert last(r"linear model on the test examples: ([\d.]+)", text) > 1
@@ -41,10 +67,94 @@ def test_attention_finds_the_key_tokens():
     assert last(r"test accuracy ([\d.]+)", output_of("AttentionExample.dml", epochs=6, T=8)) > 95
 
 
-def test_softmax_classifier_learns_fashion_mnist(tmp_path):
-    text = output_of("Example-MNIST_Softmax.dml", data=DATA, epochs=1, model=str(tmp_path / "m"))
+def test_softmax_classifier_learns_the_shipped_images_from_any_folder(elsewhere):
+    text = output_of("Example-MNIST_Softmax.dml", epochs=1)
     assert last(r"test images: loss [\d.]+, accuracy ([\d.]+)", text) > 65
-    assert np.loadtxt(tmp_path / "m_W.csv", delimiter=",").shape == (784, 10)
+    assert np.loadtxt("softmax_model_W.csv", delimiter=",").shape == (784, 10)
+    again = output_of("Example-MNIST_Softmax-predict.dml")
+    accuracy = last(r"test accuracy: ([\d.]+)", again)
+    assert accuracy == last(r"accuracy ([\d.]+) %\n", text)
+    predictions = np.loadtxt("predictions.csv", delimiter=",")
+    assert predictions.shape == (1000, 2) and set(predictions[:, 0]) <= set(range(10))
+
+
+def test_alexnet_bn_with_lars_and_its_predictions(few, elsewhere):
+    small = {"data": few, "width": 0.0625, "units": 32, "micro_batch": 16}
+    text = output_of("Example-AlexNet_BN_LARS.dml", epochs=4, batch_size=32, **small)
+    losses = [float(x) for x in re.findall(r"training loss ([\d.]+)", text)]
+    assert len(losses) == 4 and losses[-1] < losses[0]
+    assert "256 training and 64 test images of 28 x 28 pixels" in text
+    assert "batch 32 in pieces of 16" in text
+    assert re.search(r"step 8/8  loss [\d.]+  rate [\d.]+  [\d.]+ images/s  \d+ s left", text)
+    top = {k: last(rf"top-{k} accuracy: ([\d.]+)", text) for k in (1, 5)}
+    images = {"images": f"{few}/t10k-images-idx3-ubyte.gz", "labels": f"{few}/t10k-labels-idx1-ubyte.gz"}
+    again = output_of("Example-AlexNet_BN_LARS-predict.dml", **images)
+    assert top == {k: last(rf"top-{k} accuracy: ([\d.]+)", again) for k in (1, 5)}
+    assert np.loadtxt("predictions.csv", delimiter=",").shape == (64, 2)
+
+
+def test_alexnet_bn_debug_prints_every_layer(few):
+    text = output_of("Example-AlexNet_BN_LARS_debug.dml", data=few, images=32, epochs=1, batch_size=16)
+    # two updates, and the model before and after them
+    assert len(re.findall(r"^  layer 8  weights", text, re.M)) == 2
+    assert len(re.findall(r"^entry 36 ", text, re.M)) == 2
+    assert len(re.findall(r"^conv5 after ReLU ", text, re.M)) == 2
+
+
+@pytest.mark.parametrize("optimizer, rate", [("lars", 1.0), ("lamb", 0.1)])
+def test_lenet_and_its_predictions(few, elsewhere, optimizer, rate):
+    small = {"data": few, "optimizer": optimizer, "base_lr": rate, "epochs": 8, "batch_size": 32, "micro_batch": 16}
+    text = output_of("Example-MNIST_LeNet_LARS.dml", **small)
+    accuracy, training = last(r"test accuracy: ([\d.]+)", text), last(r"training accuracy: ([\d.]+)", text)
+    # ten classes
+    assert training > 50 and accuracy > 40
+    assert last(r"generalisation error: (-?[\d.]+)", text) == pytest.approx(training - accuracy, abs=0.011)
+    images = {"images": f"{few}/t10k-images-idx3-ubyte.gz", "labels": f"{few}/t10k-labels-idx1-ubyte.gz"}
+    again = output_of("Example-MNIST_LeNet_LARS-predict.dml", **images)
+    assert last(r"test accuracy: ([\d.]+)", again) == accuracy
+
+
+def test_resnet_on_mnist_and_its_predictions(few, elsewhere):
+    text = output_of("Example-MNIST_ResNet.dml", data=few, epochs=3, batch_size=32, micro_batch=16, width=4)
+    losses = [float(x) for x in re.findall(r"training loss ([\d.]+)", text)]
+    assert len(losses) == 3 and losses[-1] < losses[0]
+    images = {"images": f"{few}/t10k-images-idx3-ubyte.gz", "labels": f"{few}/t10k-labels-idx1-ubyte.gz"}
+    again = output_of("Example-MNIST_ResNet-predict.dml", **images)
+    assert last(r"test accuracy: ([\d.]+)", again) == last(r"accuracy ([\d.]+) %\nmodel written", text)
+    assert "test accuracy" not in output_of("Example-MNIST_ResNet-predict.dml", **images | {"labels": "none"})
+
+
+@pytest.mark.parametrize("name, lines", [("test_data_loading", 9), ("test_alexnet_bn_lars_simple", 9)])
+def test_examples_that_check_themselves(elsewhere, name, lines):
+    text = output_of(f"{name}.dml")
+    assert len(re.findall("^  ok: ", text, re.M)) == lines
+    assert "passed" in text.splitlines()[-1]
+
+
+def test_the_demonstration_learns(elsewhere):
+    text = output_of("test_simple_lars_demo.dml")
+    assert len(re.findall(r"update +\d+: rate", text)) == 5
+    assert last(r"success: loss [\d.]+, accuracy ([\d.]+)", text) >= 0.9
+
+
+def run_with(name: str, *arguments: str) -> str:
+    out = io.StringIO()
+    pydml.run(EXAMPLES / name, args=arguments, stdout=out, outputs=[])
+    return out.getvalue()
+
+
+def test_data_sets_are_described_copied_and_refused(elsewhere):
+    made = run_with("imagenet_loader.dml")
+    assert "train  40 images of 3 x 64 x 64, pixels from 0." in made
+    copied = run_with("imagenet_loader.dml", "imagenet_sample", "copy")
+    assert copied.splitlines()[:4] == made.splitlines()[1:]
+    assert run_with("test_data_loading.dml", "copy").rstrip().endswith("all checks passed")
+    np.savetxt("copy/shape.csv", [[3, 64, 64, 3]], fmt="%d", delimiter=",")
+    with pytest.raises(pydml.DMLError, match="labels must be whole numbers from 1 to 3, found 1.0 to 10.0"):
+        run_with("imagenet_loader.dml", "copy")
+    np.savetxt("copy/shape.csv", [[3, 64, 60, 10]], fmt="%d", delimiter=",")
+    with pytest.raises(pydml.DMLError, match="12288 numbers each, but 3 x 64 x 60 are 11520"):
+        run_with("test_data_loading.dml", "copy")
 
 
 PARALLEL = """
