@@ -150,7 +150,7 @@ def test_data_sets_are_described_copied_and_refused(elsewhere):
     assert copied.splitlines()[:4] == made.splitlines()[1:]
     assert run_with("test_data_loading.dml", "copy").rstrip().endswith("all checks passed")
     np.savetxt("copy/shape.csv", [[3, 64, 64, 3]], fmt="%d", delimiter=",")
-    with pytest.raises(pydml.DMLError, match="labels must be whole numbers from 1 to 3, found 1.0 to 10.0"):
+    with pytest.raises(pydml.DMLError, match="labels must be whole numbers from 1 to 3"):
         run_with("imagenet_loader.dml", "copy")
     np.savetxt("copy/shape.csv", [[3, 64, 60, 10]], fmt="%d", delimiter=",")
     with pytest.raises(pydml.DMLError, match="12288 numbers each, but 3 x 64 x 60 are 11520"):
