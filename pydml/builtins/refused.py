@@ -26,13 +26,6 @@ autoDiff = refused(
 )
 autoDiff.fails("autoDiff(lineage=list(1))", "not-supported", "traces of lineage")
 
-transformmeta = refused(
-    "transformmeta(**arguments: any) -> frame",
-    "it reads metadata in the files of SystemML's transform, which SystemDS no longer writes",
-    'read the metadata of transformencode: read(path, data_type="frame", format="csv")',
-)
-transformmeta.fails('transformmeta(spec="{}", transformPath="a")', "not-supported", "SystemML")
-
 tensor = refused(
     "tensor(**arguments: any) -> any", "there are no tensors of more than two dimensions", "fold the others into columns"
 )

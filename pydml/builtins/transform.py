@@ -12,7 +12,7 @@ import numpy as np
 
 from pydml.builtins.registry import builtin
 from pydml.diagnostics import fail
-from pydml.types import FRAME, Type, matrix_type
+from pydml.types import ANY_FRAME, FRAME, Type, matrix_type
 
 if TYPE_CHECKING:
     from pydml.transform.encoding import Encoding
@@ -267,3 +267,25 @@ getCategoricalMask.case(
     "1 1 0",
 )
 getCategoricalMask.fails('getCategoricalMask(frame("a", rows=1, cols=1), "{")', "value", "expected a name or '}'")
+
+
+@builtin(
+    'transformmeta(spec: string, transformPath: string, sep: string = ",") -> frame',
+    infer=lambda spec, transformPath, sep: (_checked("transformmeta", spec), ANY_FRAME)[1],
+    needs="context",
+    effects=["read"],
+)
+def transformmeta(context, spec, transformPath, sep):
+    """The metadata of transformencode from a folder, in the form of older releases of SystemDS.
+
+    transformPath: a folder with the file `column.names`, and files for the columns that spec names: `Recode/NAME.map`, `Bin/NAME.bin`,
+    `Impute/NAME.impute`.  sep: between the names.  Returns the frame that transformapply takes.  Metadata that were
+    written by `write` are read by `read`.  Same as SystemDS `transformmeta`.
+    """
+    from pydml.io.transform_folder import read_transform_folder
+
+    return read_transform_folder(transformPath, _entries(spec, "transformmeta"), sep, "transformmeta")
+
+
+transformmeta.fails('transformmeta(spec="{ids:true}", transformPath="/no/such/folder")', "file", "there is no file")
+transformmeta.fails('transformmeta(spec="{recod:[a]}", transformPath="/no")', "value", "unknown key recod")

@@ -109,6 +109,37 @@ def test_from_python_and_back():
     assert decoded["name"][1] == "Bob"
 
 
+def test_metadata_in_a_folder(tmp_path):
+    files = {
+        "column.names": "a,b,c",
+        "Recode/a.map": '"x",1,2\n"y y",2,1\n"q,""r",3,1\n',
+        "Recode/a.ndistinct": "3",
+        "Bin/b.bin": "2,1.0,5.0,2.0,2\n",
+        "Impute/a.impute": "1,x\n",
+        "Impute/c.impute": "3,7.5",
+    }
+    for name, content in files.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(content)
+    text = f"""
+        s = "{{ids:true, recode:[1], bin:[{{id:2, method:equi-width, numbins:2}}], \
+             impute:[{{id:1, method:global_mode}}, {{id:3, method:global_mean}}]}}"
+        M = transformmeta(spec=s, transformPath="{tmp_path}")
+        X = transformapply(target=F, spec=s, meta=M)
+    """.replace("\\\n", "")
+    data = frame(["y y", None], ["1", "4"], [None, "2"], names=["a", "b", "c"])
+    assert run(text, "X", F=data).tolist() == [[2, 1, 7.5], [1, 2, 2]]
+    (tmp_path / "Bin" / "b.bin").write_text("2,1.0\n")
+    with pytest.raises(DMLError, match="expected a line of 5 fields, found 2"):
+        run(text, "X", F=data)
+    (tmp_path / "Recode" / "a.map").write_text("x\n")
+    with pytest.raises(DMLError, match='line 1: expected "text",code,count'):
+        run(text, "X", F=data)
+    (tmp_path / "Recode" / "a.map").unlink()
+    with pytest.raises(DMLError, match="there is no file"):
+        run(text, "X", F=data)
+
+
 def test_udf_calls_a_function():
     text = """
         twice = function(matrix[double] X) return (matrix[double] Y) { Y = 2 * X }
