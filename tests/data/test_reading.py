@@ -18,6 +18,12 @@ def run(text, folder, **more):
     return pydml.run(text, nvargs={"data": str(folder)}, **more)
 
 
+@pytest.fixture
+def limit():
+    yield storage.set_memory_limit
+    storage.set_memory_limit(None)
+
+
 def test_ranges_have_the_normalised_rows(stored):
     folder, pixels = stored
     text = 'X = read($data + "/train")\nA = X[6:9,]; B = X[50,2:3]; C = X[,20]; n = nrow(X); m = ncol(X); c = as.scalar(X[8,4])'
@@ -121,6 +127,22 @@ def test_whole_matrix_operations_see_an_ordinary_matrix(stored):
     assert got.R.shape == X.shape
 
 
+def test_functions_and_lists_pass_it_on_unread(stored, limit):
+    folder, pixels = stored
+    limit(7000)  # the whole has 8000 bytes
+    text = """
+    f = function(matrix[double] X, int beg) return (double s) { s = 0; for (i in beg:(beg+9)) { s = s + sum(X[i,]) } }
+    g = function(list[unknown] L) return (double s) { X = as.matrix(L["X"]); s = f(X, 11) }
+    X = read($data + "/train")
+    a = f(X, 1)
+    b = g(list(X=X, k=1))
+    if (nrow(X) > 5) { Z = X } else { Z = matrix(0, rows=1, cols=1) }
+    c = sum(Z[21:30,])
+    """
+    got, X = run(text, folder, outputs=["a", "b", "c"]), numbers(folder, pixels)
+    np.testing.assert_allclose([got.a, got.b, got.c], [X[:10].sum(), X[10:20].sum(), X[20:30].sum()], atol=1e-12)
+
+
 def test_parfor_reads_from_several_threads(stored):
     folder, pixels = stored
     text = """
@@ -136,12 +158,6 @@ def test_a_written_copy_has_the_numbers(stored, tmp_path):
     run(f'X = read($data + "/train")\nwrite(X, "{tmp_path}/copy.csv", format="csv")', folder)
     got = pydml.run(f'X = read("{tmp_path}/copy.csv")')
     np.testing.assert_allclose(got.X, numbers(folder, pixels), rtol=1e-14)
-
-
-@pytest.fixture
-def limit():
-    yield storage.set_memory_limit
-    storage.set_memory_limit(None)
 
 
 def test_loading_more_than_the_limit_is_an_error_that_says_how_much(stored, limit):
