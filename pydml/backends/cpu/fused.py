@@ -278,40 +278,23 @@ def _machine_earned(plan: _Plan) -> bool:
     return _work >= MACHINE_WORK
 
 
-class _Interface:
-    """Lends the memory of an array to NumPy without its read-only mark."""
-
-    def __init__(self, array: Any):
-        self.array = array
-        interface = dict(array.__array_interface__)
-        interface["data"] = (interface["data"][0], False)
-        self.__array_interface__ = interface
-
-
-def _for_kernel(array: Any) -> Any:
-    """A view for kernels that are compiled for writeable arrays; they do not write to their inputs."""
-    return np.asarray(_Interface(array))
-
-
 def _run_machine(plan: _Plan, operands: dict[int, Any], out: Any, dtype: Any) -> Any:
     """Run with the machine; `out` is the result's memory (None for a reduction)."""
     code = plan.code
     assert code is not None
     function = machine.machine_code(dtype)
-    none = np.empty(0, dtype)
     scalars = np.zeros(max(1, len(code.operands)), dtype)
-    arrays = [none] * machine.MAX_INPUTS
+    addresses = np.zeros(max(1, len(code.operands)), np.int64)  # of arrays that `operands` keeps alive
     for k, ref in enumerate(code.operands):
         value = operands[ref]
         if code.kinds[k] == machine.SCALAR:
             scalars[k] = value if type(value) is not np.ndarray else value.reshape(-1)[0]
         else:
-            cells = value.reshape(-1)
-            arrays[k] = cells if cells.flags.writeable else _for_kernel(cells)
+            addresses[k] = value.ctypes.data
     rows, channels, length = plan.size
     mode = {"": machine.CELLS, "sum": machine.SUM, "colSums": machine.COLUMN_SUMS, "rowSums": machine.ROW_SUMS}
     kind = mode[plan.reduction]
-    target = none if out is None else out.reshape(-1)
+    target = 0 if out is None else out.ctypes.data
     tasks = min(code.blocks, 64)
     bounds = [code.blocks * t // tasks for t in range(tasks + 1)]
     if kind == machine.SUM:
@@ -323,8 +306,10 @@ def _run_machine(plan: _Plan, operands: dict[int, Any], out: Any, dtype: Any) ->
     sizes = (rows, channels, length)
 
     def run(start: int, stop: int) -> None:
+        lines = machine.scratch(len(code.steps), dtype)
         for t in range(start, stop):
-            function(kind, code.steps, code.kinds, scalars, *arrays, *sizes, bounds[t], bounds[t + 1], target, sums[t])
+            part = bounds[t], bounds[t + 1]
+            function(kind, code.steps, code.kinds, scalars, addresses, *sizes, *part, target, sums[t], lines)
 
     parallel_for(run, tasks, work_ns=rows * channels * length * len(code.steps) * 0.3)
     if kind == machine.CELLS:

@@ -1,7 +1,9 @@
 """The inner loops of fused elementwise operations: a small machine that runs the steps on runs of cells that fit in the
 first-level cache.
 
-It is compiled once per precision, whatever is fused: a step is a number in a table, not new code.
+It is compiled once per precision, whatever is fused: a step is a number in a table, not new code.  The loop of each operation
+is emitted in vector instructions (`compiled.simd.operate`), and operands are addresses: as plain loops over slices the machine took
+Numba six seconds.
 """
 
 from __future__ import annotations
@@ -10,18 +12,16 @@ from typing import Any
 
 import numpy as np
 
-from pydml.backends.cpu.jit import compiled
+from pydml.backends.cpu.jit import compiled, vector_shape
+from pydml.backends.cpu.memory import buffer
 
 RUN = 2048  # cells of a run: a few of them, in single or double precision, fit in the first-level cache
 MAX_INPUTS = 8
+LANES = 16  # at least the cells of a vector
 
-# Numbers of the operations, by the name of the builtin.
-CODES = {
-    name: i
-    for i, name in enumerate(
-        [*"+ - * / max min > >= < <= == != & |".split(), "unary -", "abs", "sqrt", "sign", "floor", "ceil", "!"]
-    )
-}
+# The operations, by the name of the builtin; their numbers are places in this list.
+OPERATIONS = [*"+ - * / max min > >= < <= == != & |".split(), "unary -", "abs", "sqrt", "sign", "floor", "ceil", "!"]
+CODES = {name: i for i, name in enumerate(OPERATIONS)}
 UNARY_FROM = CODES["unary -"]
 CODES["bias_add"] = CODES["+"]
 CODES["bias_multiply"] = CODES["*"]
@@ -30,292 +30,113 @@ SCALAR, FULL, ROW, COLUMN, CHANNEL = range(5)  # how an input is laid over the r
 CELLS, SUM, COLUMN_SUMS, ROW_SUMS = range(4)  # what becomes of the last step
 
 
-def binary(code, x, y, d):
-    """d = x op y, all of one length."""
-    n = d.shape[0]
-    if code == 0:
-        for i in range(n):
-            d[i] = x[i] + y[i]
-    elif code == 1:
-        for i in range(n):
-            d[i] = x[i] - y[i]
-    elif code == 2:
-        for i in range(n):
-            d[i] = x[i] * y[i]
-    elif code == 3:
-        for i in range(n):
-            d[i] = x[i] / y[i]
-    elif code == 4:
-        for i in range(n):
-            d[i] = x[i] if x[i] >= y[i] or x[i] != x[i] else y[i]
-    elif code == 5:
-        for i in range(n):
-            d[i] = x[i] if x[i] <= y[i] or x[i] != x[i] else y[i]
-    elif code == 6:
-        for i in range(n):
-            d[i] = 1 if x[i] > y[i] else 0
-    elif code == 7:
-        for i in range(n):
-            d[i] = 1 if x[i] >= y[i] else 0
-    elif code == 8:
-        for i in range(n):
-            d[i] = 1 if x[i] < y[i] else 0
-    elif code == 9:
-        for i in range(n):
-            d[i] = 1 if x[i] <= y[i] else 0
-    elif code == 10:
-        for i in range(n):
-            d[i] = 1 if x[i] == y[i] else 0
-    elif code == 11:
-        for i in range(n):
-            d[i] = 1 if x[i] != y[i] else 0
-    elif code == 12:
-        for i in range(n):
-            d[i] = 1 if x[i] != 0 and y[i] != 0 else 0
-    elif code == 13:
-        for i in range(n):
-            d[i] = 1 if x[i] != 0 or y[i] != 0 else 0
-
-
-def with_scalar(code, x, y, d):
-    """d = x op y with one y."""
-    n = d.shape[0]
-    if code == 0:
-        for i in range(n):
-            d[i] = x[i] + y
-    elif code == 1:
-        for i in range(n):
-            d[i] = x[i] - y
-    elif code == 2:
-        for i in range(n):
-            d[i] = x[i] * y
-    elif code == 3:
-        for i in range(n):
-            d[i] = x[i] / y
-    elif code == 4:
-        for i in range(n):
-            d[i] = x[i] if x[i] >= y or x[i] != x[i] else y
-    elif code == 5:
-        for i in range(n):
-            d[i] = x[i] if x[i] <= y or x[i] != x[i] else y
-    elif code == 6:
-        for i in range(n):
-            d[i] = 1 if x[i] > y else 0
-    elif code == 7:
-        for i in range(n):
-            d[i] = 1 if x[i] >= y else 0
-    elif code == 8:
-        for i in range(n):
-            d[i] = 1 if x[i] < y else 0
-    elif code == 9:
-        for i in range(n):
-            d[i] = 1 if x[i] <= y else 0
-    elif code == 10:
-        for i in range(n):
-            d[i] = 1 if x[i] == y else 0
-    elif code == 11:
-        for i in range(n):
-            d[i] = 1 if x[i] != y else 0
-    elif code == 12:
-        for i in range(n):
-            d[i] = 1 if x[i] != 0 and y != 0 else 0
-    elif code == 13:
-        for i in range(n):
-            d[i] = 1 if x[i] != 0 or y != 0 else 0
-
-
-def unary(code, x, d):
-    n = d.shape[0]
-    zero = x.dtype.type(0)
-    if code == 14:
-        for i in range(n):
-            d[i] = zero - x[i]  # a zero stays positive
-    elif code == 15:
-        for i in range(n):
-            d[i] = abs(x[i])
-    elif code == 16:
-        for i in range(n):
-            d[i] = np.sqrt(x[i])
-    elif code == 17:
-        for i in range(n):
-            d[i] = x[i] if x[i] != x[i] else (1 if x[i] > 0 else (-1 if x[i] < 0 else 0))
-    elif code == 18:
-        for i in range(n):
-            d[i] = np.floor(x[i])
-    elif code == 19:
-        for i in range(n):
-            d[i] = np.ceil(x[i])
-    elif code == 20:
-        for i in range(n):
-            d[i] = 1 if x[i] == 0 else 0
-
-
-def run_steps(steps, kinds, scalars, a0, a1, a2, a3, a4, a5, a6, a7, row, channel, start, channels, length, scratch, d):
-    """All steps on the cells start : start + len(d) of one channel of one row; the last one writes d.
-
-    steps: (code, x, y) with x, y >= 0 an input and < 0 the result of step -x - 1.  scratch: one line for each step, and two
-    for inputs that are one number but stand on the left.
-    """
-    n = d.shape[0]
-    count = steps.shape[0]
-    m = channels * length
-    for s in range(count):
-        code = steps[s, 0]
-        target = d if s == count - 1 else scratch[s, :n]
-        x = scratch[count, :n]
-        y = scratch[count + 1, :n]
-        y_scalar = scalars[0]
-        y_is_scalar = False
-        for position in range(1, 3):
-            if position == 2 and code >= UNARY_FROM:
-                break
-            ref = steps[s, position]
-            if ref < 0:
-                if position == 1:
-                    x = scratch[-ref - 1, :n]
-                else:
-                    y = scratch[-ref - 1, :n]
-                continue
-            kind = kinds[ref]
-            if kind == SCALAR:
-                value = scalars[ref]
-                if position == 1:
-                    for i in range(n):
-                        x[i] = value
-                else:
-                    y_scalar, y_is_scalar = value, True
-                continue
-            source = a0
-            if ref == 1:
-                source = a1
-            elif ref == 2:
-                source = a2
-            elif ref == 3:
-                source = a3
-            elif ref == 4:
-                source = a4
-            elif ref == 5:
-                source = a5
-            elif ref == 6:
-                source = a6
-            elif ref == 7:
-                source = a7
-            if kind == FULL:
-                offset = row * m + channel * length + start
-            elif kind == ROW:
-                offset = channel * length + start
-            else:
-                value = source[row] if kind == COLUMN else source[channel]
-                if position == 1:
-                    for i in range(n):
-                        x[i] = value
-                else:
-                    y_scalar, y_is_scalar = value, True
-                continue
-            if position == 1:
-                x = source[offset : offset + n]
-            else:
-                y = source[offset : offset + n]
-        if code >= UNARY_FROM:
-            unary(code, x, target)
-        elif y_is_scalar:
-            with_scalar(code, x, y_scalar, target)
-        else:
-            binary(code, x, y, target)
-
-
-def run_machine(
-    mode, steps, kinds, scalars, a0, a1, a2, a3, a4, a5, a6, a7, rows, channels, length, begin, end, out, sums
-):
-    """Run the steps on a part of the cells.
-
-    mode CELLS: runs begin:end, results to `out`.  SUM: runs begin:end, their sum to sums[0].  COLUMN_SUMS: the columns of
-    runs begin:end of one row, added over all rows, to `sums`.  ROW_SUMS: the rows begin:end, to `sums`.
-    """
-    count = steps.shape[0]
-    scratch = np.empty((count + 2, RUN), out.dtype)
-    pieces = (length + RUN - 1) // RUN  # runs of one channel
-    last = scratch[count - 1]
-    per_row = channels * pieces
-    if mode == COLUMN_SUMS:
-        for piece in range(begin, end):
-            channel, start = piece // pieces, (piece % pieces) * RUN
-            n = min(RUN, length - start)
-            d = last[:n]
-            base = channel * length + start
-            for row in range(rows):
-                run_steps(
-                    steps,
-                    kinds,
-                    scalars,
-                    a0,
-                    a1,
-                    a2,
-                    a3,
-                    a4,
-                    a5,
-                    a6,
-                    a7,
-                    row,
-                    channel,
-                    start,
-                    channels,
-                    length,
-                    scratch,
-                    d,
-                )
-                for i in range(n):
-                    sums[base + i] += d[i]
-        return
-    if mode == ROW_SUMS:
-        begin, end = begin * per_row, end * per_row
-    total = 0.0
-    for piece in range(begin, end):
-        row, rest = piece // per_row, piece % per_row
-        channel, start = rest // pieces, (rest % pieces) * RUN
-        n = min(RUN, length - start)
-        offset = (row * channels + channel) * length + start
-        d = out[offset : offset + n] if mode == CELLS else last[:n]
-        run_steps(
-            steps, kinds, scalars, a0, a1, a2, a3, a4, a5, a6, a7, row, channel, start, channels, length, scratch, d
-        )
-        if mode in (SUM, ROW_SUMS):
-            # eight partial sums, as the additions of one would wait for each other
-            s0 = s1 = s2 = s3 = s4 = s5 = s6 = s7 = 0.0
-            whole = n - n % 8
-            for i in range(0, whole, 8):
-                s0 += d[i]
-                s1 += d[i + 1]
-                s2 += d[i + 2]
-                s3 += d[i + 3]
-                s4 += d[i + 4]
-                s5 += d[i + 5]
-                s6 += d[i + 6]
-                s7 += d[i + 7]
-            for i in range(whole, n):
-                s0 += d[i]
-            part = ((s0 + s1) + (s2 + s3)) + ((s4 + s5) + (s6 + s7))
-            if mode == SUM:
-                total += part
-            else:
-                sums[row] += part
-    if mode == SUM:
-        sums[0] = total
-
-
-_INNER = ("binary", "with_scalar", "unary", "run_steps")
+def scratch(steps: int, dtype: Any) -> np.ndarray:
+    """Room for the machine, of the calling thread: a line of cells for each step, and a vector for each input."""
+    return buffer("fused lines", steps * RUN + MAX_INPUTS * LANES, dtype)
 
 
 @compiled
 def machine_code(dtype: Any) -> Any:
-    """`run_machine` for float32 or float64 as machine code."""
-    import numba
+    """The machine for float32 or float64.
 
-    names = globals()
-    for name in _INNER:  # Numba finds the functions that it calls by their global names
-        if not hasattr(names[name], "py_func"):
-            names[name] = numba.njit(nogil=True, error_model="numpy")(names[name])
-    v = numba.types.Array(numba.from_dtype(np.dtype(dtype)), 1, "C")
-    i, table = numba.int64, numba.types.Array(numba.int64, 2, "C")
-    signature = numba.void(i, table, numba.types.Array(i, 1, "C"), v, *[v] * 8, i, i, i, i, i, v, numba.float64[::1])
-    return signature, run_machine
+    run(mode, steps, kinds, scalars, addresses, rows, channels, length, begin, end, out, sums, lines) runs the steps on a part of
+    the cells.  steps: (code, x, y), with x, y >= 0 an input and < 0 the result of step -x - 1.  kinds, scalars, addresses: of the
+    inputs, which are contiguous.  out: address of the result.  lines: from `scratch`.
+
+    mode CELLS: runs begin:end, results to `out`.  SUM: runs begin:end, their sum to sums[0].  COLUMN_SUMS: the columns of
+    runs begin:end of one row, added over all rows, to `sums`.  ROW_SUMS: the rows begin:end, to `sums`.
+    """
+    from numba import types
+
+    from pydml.backends.cpu.compiled.simd import address, load_cell, operate, vector
+
+    lanes = vector_shape(dtype)[0]
+    size = np.dtype(dtype).itemsize
+    inputs_at = MAX_INPUTS * LANES
+
+    def run(mode, steps, kinds, scalars, addresses, rows, channels, length, begin, end, out, sums, lines):
+        count = steps.shape[0]
+        m = channels * length
+        pieces = (length + RUN - 1) // RUN  # runs of one channel
+        per_row = channels * pieces
+        base = address(lines)
+        for k in range(len(kinds)):
+            if kinds[k] == SCALAR:
+                for i in range(LANES):
+                    lines[k * LANES + i] = scalars[k]
+        if mode == ROW_SUMS:
+            begin, end = begin * per_row, end * per_row
+        again = rows if mode == COLUMN_SUMS else 1
+        last = inputs_at + (count - 1) * RUN
+        total = 0.0
+        for piece in range(begin, end):
+            for repeat in range(again):
+                if mode == COLUMN_SUMS:
+                    row, rest = repeat, piece
+                else:
+                    row = piece // per_row
+                    rest = piece - row * per_row
+                channel = rest // pieces
+                start = (rest - channel * pieces) * RUN
+                n = min(RUN, length - start)
+                column = channel * length + start
+                cell = row * m + column
+                for k in range(len(kinds)):
+                    if kinds[k] == COLUMN or kinds[k] == CHANNEL:
+                        value = load_cell(lines, addresses[k] + (row if kinds[k] == COLUMN else channel) * size)
+                        for i in range(LANES):
+                            lines[k * LANES + i] = value
+                for s in range(count):
+                    x, y, x_step, y_step = base, base, 0, 0
+                    for position in range(1, 3):
+                        ref = steps[s, position]
+                        step = 1
+                        if ref < 0:
+                            place = base + (inputs_at + (-ref - 1) * RUN) * size
+                        elif kinds[ref] == FULL:
+                            place = addresses[ref] + cell * size
+                        elif kinds[ref] == ROW:
+                            place = addresses[ref] + column * size
+                        else:
+                            place = base + ref * LANES * size
+                            step = 0
+                        if position == 1:
+                            x, x_step = place, step
+                        else:
+                            y, y_step = place, step
+                    target = base + (inputs_at + s * RUN) * size
+                    if s == count - 1 and mode == CELLS:
+                        target = out + cell * size
+                    operate(lanes, lines, steps[s, 0], x, x_step, y, y_step, target, n)
+                if mode == COLUMN_SUMS:
+                    for i in range(n):
+                        sums[column + i] += lines[last + i]
+                elif mode != CELLS:
+                    # eight partial sums, as the additions of one would wait for each other
+                    s0 = s1 = s2 = s3 = s4 = s5 = s6 = s7 = 0.0
+                    whole = n - n % 8
+                    for i in range(last, last + whole, 8):
+                        s0 += lines[i]
+                        s1 += lines[i + 1]
+                        s2 += lines[i + 2]
+                        s3 += lines[i + 3]
+                        s4 += lines[i + 4]
+                        s5 += lines[i + 5]
+                        s6 += lines[i + 6]
+                        s7 += lines[i + 7]
+                    for i in range(last + whole, last + n):
+                        s0 += lines[i]
+                    part = ((s0 + s1) + (s2 + s3)) + ((s4 + s5) + (s6 + s7))
+                    if mode == SUM:
+                        total += part
+                    else:
+                        sums[row] += part
+        if mode == SUM:
+            sums[0] = total
+
+    i = types.int64
+    table, indexes = types.Array(i, 2, "C"), types.Array(i, 1, "C")
+    signature = types.void(
+        i, table, indexes, vector(dtype), indexes, i, i, i, i, i, i, types.float64[::1], vector(dtype)
+    )
+    return signature, run

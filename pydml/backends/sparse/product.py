@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
+from pydml.backends.cpu.threads import parallel_for
 from pydml.backends.sparse.form import all_finite, finish, row_numbers, with_data
 from pydml.builtins.operators import matrix_product
 from pydml.builtins.registry import kernel, lookup
-from pydml.values import type_of
+from pydml.values import Sparse, type_of
 from pydml.values.storage import SPARSITY_TURN_POINT
 
 _DENSE_OPERAND_BYTES = 2**28
 _CHUNK_CELLS = 1 << 18
+_TILE_CELLS = 1 << 16  # stored cells of a tile
+_PARTIAL_SUMS = 8
+_THREADED_WORK = 1 << 20  # products below which one call is as fast
+_COMPILED_WORK = 1 << 23  # products that are worth loading Numba
+_NS_PER_PRODUCT = 1.0
 
 
 def _check(left, right) -> None:
@@ -19,9 +27,51 @@ def _check(left, right) -> None:
         matrix_product.infer((type_of(left), type_of(right)))
 
 
+def _tiles(indptr: np.ndarray, most: int) -> np.ndarray:
+    """Bounds of tiles of lines with about as many stored cells each; they follow from the matrix alone."""
+    count = min(most, -(-int(indptr[-1]) // _TILE_CELLS))
+    inner = np.searchsorted(indptr, np.linspace(0, indptr[-1], count + 1))[1:-1]
+    return np.unique([0, *inner.tolist(), len(indptr) - 1])
+
+
+def _in_threads(left: Any, right: np.ndarray) -> np.ndarray:
+    """left @ right, of compressed rows or columns.  SciPy's functions use one thread and release the GIL: each tile is a call.
+
+    Tiles of rows write rows of the result.  Tiles of columns give partial sums, of which there are few, added in their order.
+    """
+    lines = len(left.indptr) - 1
+    if left.nnz * right.shape[1] < _THREADED_WORK or lines < 2:
+        return left @ right
+    right = np.ascontiguousarray(right)
+    rows = left.format == "csr"
+    bounds = _tiles(left.indptr, 1 << 16 if rows else _PARTIAL_SUMS)
+    kind = type(left)
+    out = np.empty((left.shape[0], right.shape[1]), np.result_type(left.dtype, right.dtype)) if rows else None
+    parts: list[Any] = [None] * (len(bounds) - 1)
+
+    def run(start: int, stop: int) -> None:
+        for tile in range(start, stop):
+            a, b = int(bounds[tile]), int(bounds[tile + 1])
+            cells = slice(int(left.indptr[a]), int(left.indptr[b]))
+            shape = (b - a, left.shape[1]) if rows else (left.shape[0], b - a)
+            part = kind((left.data[cells], left.indices[cells], left.indptr[a : b + 1] - left.indptr[a]), shape=shape)
+            if out is not None:
+                out[a:b] = part @ right
+            else:
+                parts[tile] = part @ right[a:b]
+
+    parallel_for(run, len(parts), left.nnz * right.shape[1] * _NS_PER_PRODUCT)
+    if out is not None:
+        return out
+    result = parts[0]
+    for part in parts[1:]:
+        result += part
+    return result
+
+
 def _sparse_times_dense(left, right: np.ndarray) -> np.ndarray:
     """left @ right, of compressed rows or columns, with NaN where a cell that is not stored meets a NaN or an infinity."""
-    result = left @ right
+    result = _in_threads(left, right)
     if not all_finite(right):
         wild = ~np.isfinite(right)
         pattern = left.copy()
@@ -45,9 +95,65 @@ def product_dense_sparse(left, right):
     return _sparse_times_dense(right.compressed.T, left.T).T
 
 
+def _gram(S: Sparse) -> Any:
+    """t(S) %*% S: a dense sum over the rows where it is not sparse itself."""
+    csr = S.csr
+    n = csr.shape[1]
+    counts = np.diff(csr.indptr).astype(np.float64)
+    products = float((counts * counts).sum())
+    if products < _COMPILED_WORK or products < n * n or n * n * 8 > _DENSE_OPERAND_BYTES or not all_finite(csr.data):
+        # few products, or a large result: SciPy's sparse product
+        return finish(csr.T.tocsr() @ csr)
+    from pydml.backends.sparse import compiled
+
+    add = compiled.gram(csr.indices.dtype.name, csr.dtype.name)
+    # each partial sum must be worth clearing and adding a matrix
+    bounds = _tiles(csr.indptr, min(_PARTIAL_SUMS, max(2, int(products / (8 * n * n)))))
+    parts: list[Any] = [None] * (len(bounds) - 1)
+
+    def run(start: int, stop: int) -> None:
+        for tile in range(start, stop):
+            parts[tile] = np.zeros((n, n))
+            add(csr.indptr, csr.indices, csr.data, int(bounds[tile]), int(bounds[tile + 1]), parts[tile])
+
+    parallel_for(run, len(parts), products * _NS_PER_PRODUCT)
+    upper = parts[0]
+    for part in parts[1:]:
+        upper += part
+    for start in range(0, n, 128):  # the lower triangle, a band of columns at a time
+        upper[start:, start : start + 128] += np.triu(upper[start : start + 128, start:], 1).T
+    return upper.astype(csr.dtype, copy=False)
+
+
+@kernel("sampledProduct", "sparse", "dense", "dense")
+def sampledProduct_sparse(W, U, V):
+    csr = W.csr
+    if not (all_finite(U) and all_finite(V)):
+        return NotImplemented  # 0 * NaN is NaN
+    rank = U.shape[1]
+    if rank == 0 or csr.nnz * rank < _COMPILED_WORK:
+        cells = np.einsum("ij,ij->i", U[row_numbers(W)], V[csr.indices])
+        return with_data(W, csr.data * cells)
+    from pydml.backends.sparse import compiled
+
+    dtype = csr.dtype
+    U, V = np.ascontiguousarray(U, dtype), np.ascontiguousarray(V, dtype)
+    product = compiled.sampled(csr.indices.dtype.name, dtype.name)
+    bounds = _tiles(csr.indptr, 1 << 16)
+    out = np.empty(csr.nnz, dtype)
+
+    def run(start: int, stop: int) -> None:
+        product(csr.indptr, csr.indices, csr.data, U, V, int(bounds[start]), int(bounds[stop]), out)
+
+    parallel_for(run, len(bounds) - 1, csr.nnz * rank * _NS_PER_PRODUCT)
+    return with_data(W, out)
+
+
 @kernel("%*%", "sparse", "sparse")
 def product_sparse_sparse(left, right):
     _check(left, right)
+    if left.compressed.format == "csc" and right.compressed.format == "csr" and left.compressed.data is right.csr.data:
+        return _gram(right)
     a, b = left.csr, right.csr
     m, n = a.shape[0], b.shape[1]
     if not (all_finite(a.data) and all_finite(b.data)):

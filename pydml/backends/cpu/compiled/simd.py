@@ -652,3 +652,101 @@ def winograd_inverse(typingctx, n, m, lanes, source, s, s_point, target, offsets
     return types.void(
         n, m, lanes, source, ints, ints, target, offsets, ints, ints, check, ints
     ), generate  # fmt: skip
+
+
+# ---- elementwise operations on cells at addresses
+
+
+def _operation(e, name, x, y):
+    """The value of one operation of `fused_machine.OPERATIONS`; y is of no use to those with one operand."""
+    b = e.builder
+    one, zero = e.constant(1), e.zero
+
+    def truth(condition):
+        return b.select(condition, one, zero)
+
+    def function(name):
+        kind = "f32" if e.size == 4 else "f64"
+        declared = ir.FunctionType(e.vector, [e.vector])
+        return b.call(cgutils.get_or_insert_function(b.module, declared, f"llvm.{name}.v{e.lanes}{kind}"), [x])
+
+    if name in ("max", "min"):  # a NaN on either side is the result
+        first = b.fcmp_ordered(">=" if name == "max" else "<=", x, y)
+        return b.select(b.or_(first, b.fcmp_unordered("uno", x, x)), x, y)
+    if name in (">", ">=", "<", "<=", "=="):
+        return truth(b.fcmp_ordered(name, x, y))
+    if name == "!=":
+        return truth(b.fcmp_unordered("!=", x, y))
+    if name in ("&", "|"):
+        join = b.and_ if name == "&" else b.or_
+        return truth(join(b.fcmp_unordered("!=", x, zero), b.fcmp_unordered("!=", y, zero)))
+    if name == "!":
+        return truth(b.fcmp_ordered("==", x, zero))
+    if name == "unary -":
+        return b.fsub(zero, x)  # a zero stays positive
+    if name == "sign":
+        sign = b.select(b.fcmp_ordered(">", x, zero), one, b.select(b.fcmp_ordered("<", x, zero), e.constant(-1), zero))
+        return b.select(b.fcmp_unordered("uno", x, x), x, sign)
+    if name in ("abs", "sqrt", "floor", "ceil"):
+        return function("fabs" if name == "abs" else name)
+    return {"+": b.fadd, "-": b.fsub, "*": b.fmul, "/": b.fdiv}[name](x, y)
+
+
+@intrinsic(prefer_literal=True)
+def operate(typingctx, lanes, like, code, x, x_step, y, y_step, target, length):
+    """Cell i of the target is (cell i*x_step of x) op (cell i*y_step of y), for i < length.
+
+    x, y, target: addresses; the target may be x or y itself.  Steps are 1, or 0 for a value that repeats, of which a whole
+    vector must be there.  code: place in `fused_machine.OPERATIONS`.  like: an array of the cells' type.  lanes is a constant.
+    """
+    from pydml.backends.cpu.fused_machine import OPERATIONS
+
+    width = _literal(lanes)
+
+    def generate(context, builder, signature, args):
+        _, _, code_, x_, x_step_, y_, y_step_, target_, length_ = args
+        e, single = (_Emitter(context, builder, like.dtype, w) for w in (width, 1))
+        pointers = [builder.inttoptr(p, e.scalar.as_pointer()) for p in (x_, y_, target_)]
+        whole = builder.sub(length_, builder.srem(length_, e.int(width)))
+
+        def loop(e, name, begin, end):
+            with cgutils.for_range_slice(builder, begin, end, e.int(e.lanes)) as (place, _):
+                x = e.load(e.at(pointers[0], builder.mul(place, x_step_)))
+                y = e.load(e.at(pointers[1], builder.mul(place, y_step_)))
+                e.store(_operation(e, name, x, y), e.at(pointers[2], place))
+
+        done = builder.append_basic_block("done")
+        switch = builder.switch(code_, done)
+        for number, name in enumerate(OPERATIONS):
+            switch.add_case(ir.Constant(code_.type, number), block := builder.append_basic_block(f"operation{number}"))
+            builder.position_at_end(block)
+            loop(e, name, e.int(0), whole)
+            loop(single, name, whole, length_)  # not one overlapping vector: the target may be an operand
+            builder.branch(done)
+        builder.position_at_end(done)
+        return context.get_dummy_value()
+
+    i = types.intp
+    return types.void(lanes, like, i, i, i, i, i, i, i), generate
+
+
+@intrinsic
+def address(typingctx, array):
+    """Where the first cell of an array is."""
+
+    def generate(context, builder, signature, args):
+        data = context.make_array(array)(context, builder, args[0]).data
+        return builder.ptrtoint(data, _I64)
+
+    return types.intp(array), generate
+
+
+@intrinsic
+def load_cell(typingctx, like, place):
+    """The cell at an address, of the type of the cells of `like`."""
+
+    def generate(context, builder, signature, args):
+        scalar, _ = _LLVM_TYPES[like.dtype]
+        return builder.load(builder.inttoptr(args[1], scalar.as_pointer()))
+
+    return like.dtype(like, types.intp), generate
