@@ -148,6 +148,9 @@ def _normal(where: str, key: str, value: Any, text_sizes: bool) -> Any:
                 wrong("double, int, boolean, string or unknown")
             return _VALUE_TYPES[lower]
         return registry.find(value).name if key == "format" else lower
+    if key == "schema" and isinstance(value, str):
+        # `string, INT64` in a read statement is what a .mtd calls `STRING,INT64,`
+        return ",".join(word.strip().upper() for word in value.split(",") if word.strip())
     option = registry.option_names().get(key)
     if option is None:
         return value

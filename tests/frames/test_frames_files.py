@@ -96,6 +96,13 @@ def test_jsonl(tmp_path):
         read(path, data_type="frame", format="jsonl")
 
 
+def test_a_schema_beside_the_one_of_the_metadata(tmp_path):
+    write(mixed(), tmp_path / "F", format="csv", sep=";")
+    assert read(tmp_path / "F", schema="string, int64, fp64, boolean").schema == mixed().schema
+    with pytest.raises(DMLError, match="schema is .* in .*mtd, but .* in the read statement"):
+        read(tmp_path / "F", schema="STRING,STRING,FP64,BOOLEAN")
+
+
 def test_a_folder_of_parts_is_one_frame(tmp_path):
     folder = tmp_path / "F"
     folder.mkdir()
