@@ -142,21 +142,32 @@ def clear() -> tuple[int, int]:
     files = size = 0
     if parent is None:
         return 0, 0
-    for folder, _, names in os.walk(parent, topdown=False):
-        for name in names:
-            path = os.path.join(folder, name)
-            try:
-                length = os.lstat(path).st_size
-                os.unlink(path)
-            except OSError:
-                continue
-            files, size = files + 1, size + length
-        if folder != parent:
+    for entry in os.listdir(parent):
+        if not (entry.endswith(_SUFFIX) or entry.startswith((_UNPACKED, "compiled-", ".new-"))):
+            continue  # somebody else's
+        path = os.path.join(parent, entry)
+        for folder, _, names in os.walk(path, topdown=False):
+            for name in names:
+                count, length = _remove(os.path.join(folder, name))
+                files, size = files + count, size + length
             try:
                 os.rmdir(folder)
             except OSError:
                 pass
+        if os.path.isfile(path):
+            count, length = _remove(path)
+            files, size = files + count, size + length
     return files, size
+
+
+def _remove(path: str) -> tuple[int, int]:
+    """Remove a file; how many were removed (0 or 1), and its size."""
+    try:
+        length = os.lstat(path).st_size
+        os.unlink(path)
+    except OSError:
+        return 0, 0
+    return 1, length
 
 
 def _path(kind: str, key: str) -> str | None:

@@ -37,7 +37,8 @@ the script
 the run
   --precision double|single  floating-point numbers of matrices
   --threads N                threads to use (default: all cores; $SYSTEMDS_NUM_THREADS)
-  --seed N                   start of the random numbers of calls that give no seed
+  --seed N                   start of the random numbers of calls that give no seed; -1: another one in each run
+  --config FILE              a configuration file of SystemDS (XML)
   --mem SIZE                 largest matrix in memory, such as 500m or 4g (default: the machine's memory)
   --no-optimize              run the program as it is written, without rewrites
   --check                    look for mistakes only; do not run
@@ -63,13 +64,14 @@ STAGES = {
     "runtime": "python",
     "recompile_hops": "program",
     "recompile_runtime": "python",
+    "codegen": "python",
+    "codegen_recompile": "python",
 }
 
 _FORMATS = ("text", "line", "json")
 
 # Options of SystemDS that have no effect here, with the reason.  `values`: how many values they take at most.
 _WITHOUT_EFFECT: dict[str, tuple[int, str]] = {
-    "config": (1, "pydml has no configuration file"),
     "gpu": (1, "everything runs on the CPU"),
     "lineage": (9, "lineage is not traced"),
     "ooc": (0, "there is no out-of-core mode"),
@@ -102,11 +104,12 @@ class Options:
     nvargs: dict[str, str] = field(default_factory=dict)
     path: list[str] = field(default_factory=list)
     systemds_root: str | None = None
-    precision: str = "double"
+    precision: str | None = None  # "double", unless a configuration file says otherwise
     threads: int | None = None
     seed: int | None = None
     memory: int | None = None
     optimized: bool = True
+    config: str | None = None
     check: bool = False
     stats: int | None = None
     explain: str | None = None
@@ -270,6 +273,11 @@ def _nvargs(options: Options, tokens: _Tokens, option: str) -> None:
         options.nvargs[name] = value
 
 
+def _seed(options: Options, tokens: _Tokens, option: str) -> None:
+    seed = _number(tokens, option, -1)
+    options.seed = None if seed == -1 else seed
+
+
 def _systemds_root(options: Options, tokens: _Tokens, option: str) -> None:
     options.systemds_root = _value(tokens, option, "a checkout of SystemDS, SystemDS.jar, or a folder that holds it")
 
@@ -352,7 +360,8 @@ _OPTIONS: dict[str, Callable[[Options, _Tokens, str], None]] = {
     "systemds-root": _systemds_root,
     "precision": _choice_option("precision", ("double", "single")),
     "threads": _number_option("threads", 1),
-    "seed": _number_option("seed", 0),
+    "seed": _seed,
+    "config": lambda options, tokens, option: setattr(options, "config", _value(tokens, option, "a file")),
     "mem": _memory,
     "no-optimize": _set("optimized", False),
     "check": _set("check", True),
@@ -432,8 +441,7 @@ def _main(argv: Sequence[str]) -> int:
         print(f"pydml {__version__}")
         return 0
     if options.action == "clean":
-        print("nothing to clean: pydml keeps no scratch space")
-        return 0
+        return _clean()
     for remark in options.remarks:
         print(f"warning[option]: {remark}", file=sys.stderr)
     try:
@@ -460,12 +468,13 @@ def _run(options: Options) -> int:
     from pydml.script import Script
     from pydml.values.convert import parameter_values
 
+    settings = _file_settings(options)
     config = make_config(
-        precision=options.precision,
-        threads=options.threads,
+        precision=options.precision or settings.precision or "double",
+        threads=options.threads or settings.threads,
         seed=options.seed,
         path=options.path,
-        optimized=options.optimized,
+        optimized=options.optimized and settings.optimized is not False,
         systemds_root=options.systemds_root,
     )
     script = Script(_source(options, config), config=config)
@@ -497,6 +506,28 @@ def _run(options: Options) -> int:
         sys.stdout.flush()
         if script.statistics is not None:
             print(script.statistics.report(options.stats or 0), file=sys.stderr)
+    return 0
+
+
+def _file_settings(options: Options) -> Any:
+    """What the configuration file says; its remarks are printed."""
+    from pydml.config_file import FileSettings, read_config_file
+
+    if options.config is None:
+        return FileSettings()
+    settings = read_config_file(options.config)
+    for remark in settings.remarks:
+        print(f"warning[option]: {remark}", file=sys.stderr)
+    return settings
+
+
+def _clean() -> int:
+    """-clean: SystemDS removes its working folders; pydml's only one is the cache."""
+    from pydml import cache
+
+    folder = cache.directory()
+    files, size = cache.clear()
+    print(f"removed {files} files ({size / 2**20:.1f} MiB) from {folder}" if folder else "there is no cache to clean")
     return 0
 
 

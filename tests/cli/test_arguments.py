@@ -50,7 +50,7 @@ def test_nvargs():
         ("a.dml --sed 3", r"no option --sed \(did you mean --seed\?\)"),
         ("a.dml -args -stast", r"-stast is not an option \(did you mean --stats\?\); write --"),
         ("a.dml --seed", "--seed needs a number"),
-        ("a.dml --seed x", "--seed needs a whole number from 0, got x"),
+        ("a.dml --seed x", "--seed needs a whole number from -1, got x"),
         ("a.dml --threads 0", "--threads needs a whole number from 1, got 0"),
         ("a.dml --precision half", "--precision must be double or single, got half"),
         ("a.dml --explain=all", "--explain: 'all' is not a value for it"),
@@ -70,10 +70,9 @@ def test_wrong_usage(line, message):
 
 
 def test_options_of_systemds_without_effect_say_so():
-    options = parse_arguments("-config c.xml -gpu force -lineage reuse -exec spark -ooc x.dml".split())
+    options = parse_arguments("-gpu force -lineage reuse -exec spark -ooc x.dml".split())
     assert options.file == "x.dml"
     assert [r.partition(" has no effect")[0] for r in options.remarks] == [
-        "-config",
         "-gpu",
         "-lineage",
         "--exec spark",
