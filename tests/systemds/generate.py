@@ -18,6 +18,7 @@ import random
 import re
 import sys
 import warnings
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -513,7 +514,10 @@ class Writer:
         elif choice == 17 and self.functions:
             self.call()
         elif choice == 18:
-            self.final_operation()
+            if self.chance(20):
+                self.list_operation()
+            else:
+                self.final_operation()
         else:
             self.print_something()
 
@@ -661,9 +665,84 @@ class Writer:
             f"{x} = as.matrix(countDistinct({A.text}))",
             f"{x} = rowIndexMax({A.text})",
             f"{x} = colVars({A.text})",
+            *self.rare_forms(x, v, A),
         )
         self.line(self.pick(forms))
-        self.line(f"print(toString({x}, decimal=8))")  # 100 rows and columns at most
+        self.line(f"print(toString({x}, decimal=12))")  # 100 rows and columns at most
+
+    def rare_forms(self, x: str, v: Expr, A: Expr) -> tuple[str, ...]:
+        """Assignments to x of operations that are seldom used.  v: a column of whole numbers; A: a matrix of them."""
+        n, m = A.kind.rows, A.kind.cols
+        k = self.number(1, 4)
+        square = self.matrix(k, k, 1, True)
+        definite = f"(({square.text} %% 7) %*% t({square.text} %% 7) + diag(matrix({k + 1}, {k}, 1)))"
+        weights = f"(abs({v.text}) %% 3 + 1)"
+        B = self.matrix(n, m, 1, True)
+        total = f"({A.text} %% 9)"
+        scale = self.pick((0.5, 2, 3))
+        return (
+            f"{x} = inv({definite})",
+            f"{x} = solve({definite}, seq(1, {k}))",
+            f"{x} = cholesky({definite})",
+            f"{x} = as.matrix(det({definite}))",
+            f"{x} = as.matrix(trace({definite}))",
+            f"{x} = table(abs({v.text}) %% 4 + 1, abs(rev({v.text})) %% 3 + 1, {v.text} %% 5)",
+            f"{x} = table(seq(1, {v.kind.rows}), abs({v.text}) %% 5 + 1, {v.kind.rows}, {self.number(3, 6)})",
+            f'{x} = aggregate(target={v.text}, groups=abs({v.text}) %% 3 + 1, fn="{self.pick(("mean", "variance"))}")',
+            f"{x} = as.matrix(moment({v.text} %% 50, {self.number(2, 4)}))",
+            f"{x} = as.matrix(cov({v.text} %% 50, rev({v.text}) %% 40))",
+            f"{x} = as.matrix(cov({v.text} %% 50, rev({v.text}) %% 40, {weights}))",
+            f"{x} = as.matrix(mean({v.text}, {weights}))",
+            f'{x} = quantile({v.text} * 2 + 1, matrix("0.1 0.5 0.8", 3, 1))',
+            f"{x} = as.matrix(interQuartileMean({v.text} * 2 + 1))",
+            f"{x} = order(target={A.text}, by={m}, decreasing={self.pick(('TRUE', 'FALSE'))}, index.return=TRUE)",
+            f"{x} = roll({A.text}, {self.number(-3, 5)})",
+            f"{x} = cumprod(sign({A.text}) * 2)",
+            f"{x} = rowcumsum({A.text})",
+            f"{x} = cumsumprod(cbind({v.text} %% 50, rev({v.text}) %% 3))",
+            f"{x} = bitwAnd(abs({A.text}) %% 1024, {self.number(0, 63)})",
+            f"{x} = bitwXor(abs({A.text}) %% 1024, abs({B.text}) %% 512)",
+            f"{x} = xor({A.text} > 0, {B.text} > 1)",
+            f"{x} = rowVars({total})",
+            f"{x} = colSds({total})",
+            f"{x} = rowProds({total} / 4)",
+            f"{x} = colMeans({A.text})",
+            f"{x} = max({A.text}, {B.text}, {self.number(-2, 2)})",
+            f'{x} = removeEmpty(target={A.text}, margin="rows", select=(seq(1, {n}) %% 2 == 1))',
+            f"{x} = lower.tri(target={A.text}, diag=FALSE, values=FALSE)",
+            f"{x} = {A.text} %/% {scale} + {A.text} %% {scale}",
+            f"{x} = log(abs({A.text}) + 1, {self.number(2, 5)})",
+            f'{x} = einsum("ij,ij->i", {A.text}, {B.text})',
+            f'{x} = einsum("ij,kj->ik", {A.text}, {B.text})',
+            f"{x} = order(target=unique({v.text}), by=1)",
+            f"{x} = as.matrix(pnorm(target={self.number(-3, 3)}.25, mean=0.5, sd=2))",
+            f"{x} = as.matrix(qt(target=0.{self.number(1, 9)}, df={self.number(1, 9)}))",
+            f"{x} = as.matrix(sd({v.text}) + var({v.text} %% 10))",
+            f"{x} = rbind({A.text}, colSums({A.text}), colMaxs({B.text}))",
+            f"{x} = cbind({A.text}, rowSums({B.text}), seq(1, {n}))",
+        )
+
+    def list_operation(self) -> None:
+        """A list with names, changed and taken apart."""
+        a, b = self.scalar("int", 1), self.matrix(self.pick(self.sizes), self.pick(self.sizes), 1, True)
+        name = self.fresh("l")
+        c = self.fresh("e")
+        self.line(f"{c} = {self.scalar('double', 1).text}")
+        self.line(f'{name} = list(first={a.text}, second={b.text}, third="{self.pick(("x", "text"))}")')
+        self.line(f'print(length({name}) + " " + as.scalar({name}["first"]))')
+        if self.chance(50):
+            self.line(f"{name} = append({name}, list(fourth={c}))")
+            self.line(f'print(as.scalar({name}["fourth"]))')
+        self.line(f'{name}["first"] = {c}')
+        self.line(f'print(as.scalar({name}["first"]) + " " + length({name}))')
+        if self.chance(50):  # places only without names: SystemDS has an order of its own for names
+            plain = self.fresh("l")
+            self.line(f"{plain} = list({a.text}, {c}, {a.text})")
+            self.line(f"{plain}[2] = {c} + 1")
+            self.line(f'print(as.scalar({plain}[2]) + " " + as.scalar({plain}[{self.number(1, 3)}]))')
+        copy = self.fresh("M")
+        self.line(f'{copy} = as.matrix({name}["second"])')
+        self.variables[copy] = b.kind
 
     def print_something(self) -> None:
         names = list(self.variables)
@@ -680,7 +759,7 @@ class Writer:
                 self.line(f"{x} = sum({name} * (seq(1, {kind.rows}) %% 8))")
             self.line(f"print({x})")
         elif kind.data == "matrix":
-            self.line(f"print(toString({name}, decimal=8))")
+            self.line(f"print(toString({name}, decimal=12))")
         else:
             self.line(f'print("{name} " + {name})' if self.chance(30) else f"print({name})")
 
@@ -767,6 +846,10 @@ _WHOLE = re.compile(r"(?<![\w.])(-?\d+)(?![\w.])")
 _SPECIAL = re.compile(r"NaN|Infinity|E1[5-9]|E\d\d\d")
 
 
+# What became of the programs that were compared with SystemDS.
+outcomes: Counter[str] = Counter()
+
+
 def disagreement(oracle, program: str) -> str:
     """Why SystemDS answers otherwise, or "".
 
@@ -778,11 +861,14 @@ def disagreement(oracle, program: str) -> str:
     if error:
         return f"pydml: {error}"
     if answer.error:
+        outcomes["SystemDS fails"] += 1
         return ""
     if _SPECIAL.search(answer.output) or _SPECIAL.search(output):
+        outcomes["NaN, infinities or large numbers"] += 1
         return ""
+    outcomes["compared"] += 1
     plain = [_WHOLE.sub(r"\1.0", text).replace("-0.0", "0.0") for text in (output, answer.output)]
-    return difference(*plain, 1e-8, 1.1e-8)
+    return difference(*plain, 1e-9, 1e-10)
 
 
 def shrink(program: str, fails: Callable[[str], str]) -> str:
@@ -859,16 +945,21 @@ def main(arguments: list[str] | None = None) -> int:
         reason = compare(program)
         if reason:
             found.append((program, reason))
+            before = outcomes.copy()
             small = shrink(program, compare)
+            outcomes.clear()
+            outcomes.update(before)
             if small not in shown:
                 shown.add(small)
-                print("-" * 60, small, f"# {compare(small)}", sep="\n", flush=True)
+                print("-" * 60, small, f"# {reason}", sep="\n", flush=True)
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         explore()
     if options.systemds:
         oracle.close()
+    if outcomes:
+        print(", ".join(f"{kind}: {n}" for kind, n in sorted(outcomes.items())))
     print(f"{count} programs, {len(found)} disagreements")
     return 1 if found else 0
 
