@@ -38,6 +38,7 @@ the run
   --precision double|single  floating-point numbers of matrices
   --threads N                threads to use (default: all cores; $SYSTEMDS_NUM_THREADS)
   --seed N                   start of the random numbers of calls that give no seed; -1: another one in each run
+  --deterministic            the last bits of solve, svd, ... do not depend on the number of threads; they use one
   --config FILE              a configuration file of SystemDS (XML)
   --mem SIZE                 largest matrix in memory, such as 500m or 4g (default: the machine's memory)
   --no-optimize              run the program as it is written, without rewrites
@@ -110,6 +111,7 @@ class Options:
     memory: int | None = None
     optimized: bool = True
     config: str | None = None
+    deterministic: bool = False
     check: bool = False
     stats: int | None = None
     explain: str | None = None
@@ -364,6 +366,7 @@ _OPTIONS: dict[str, Callable[[Options, _Tokens, str], None]] = {
     "config": lambda options, tokens, option: setattr(options, "config", _value(tokens, option, "a file")),
     "mem": _memory,
     "no-optimize": _set("optimized", False),
+    "deterministic": _set("deterministic", True),
     "check": _set("check", True),
     "stats": _stats,
     "explain": _explain,
@@ -391,6 +394,9 @@ def main(argv: Sequence[str]) -> int:
     # Python's default would end recursion in DML at a depth of about 900.  The compiler's own recursion, which goes through C,
     # stays within the stack at this limit.
     sys.setrecursionlimit(max(sys.getrecursionlimit(), 10_000))
+    from pydml.config import start_blas_single
+
+    start_blas_single()
     try:
         status = _main(argv)
         sys.stdout.flush()
@@ -475,6 +481,7 @@ def _run(options: Options) -> int:
         seed=options.seed,
         path=options.path,
         optimized=options.optimized and settings.optimized is not False,
+        deterministic=options.deterministic,
         systemds_root=options.systemds_root,
     )
     script = Script(_source(options, config), config=config)

@@ -7,6 +7,7 @@ module and `cache` (the place of the cache folder) are the only readers of the e
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,13 +18,29 @@ from pydml.diagnostics import fail
 PRECISIONS = ("double", "single")
 
 
+# What BLAS libraries read when they are loaded.
+_BLAS_VARIABLES = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+blas_starts_single = False
+
+
+def start_blas_single() -> None:
+    """Let BLAS start without threads of its own, which pydml does not use: for a process that pydml has for itself.
+
+    Nothing happens if NumPy is loaded or the user has set a number.
+    """
+    global blas_starts_single
+    if "numpy" not in sys.modules and not any(name in os.environ for name in _BLAS_VARIABLES):
+        os.environ.update(dict.fromkeys(_BLAS_VARIABLES, "1"))
+        blas_starts_single = True
+
+
 @dataclass(frozen=True)
 class Config:
     """precision: "double" or "single", the floating-point numbers of matrices.  threads: how many threads a run may use;
     None: all cores that the process may use.  seed: start of the random numbers of calls without a seed of their own;
     None: another one in each run.  path: folders where source() looks before the scripts shipped with the package.
     systemds_scripts: the folder of the scripts of an installed SystemDS, or None.  optimized: False runs programs as they
-    are written, without any rewrite.
+    are written, without any rewrite.  deterministic: the last bits of decompositions do not depend on the number of threads.
     """
 
     precision: str = "double"
@@ -31,6 +48,7 @@ class Config:
     seed: int | None = None
     path: tuple[str, ...] = ()
     optimized: bool = True
+    deterministic: bool = False
     systemds_scripts: str | None = None
 
     @property
@@ -53,6 +71,7 @@ def make_config(
     seed: int | None = None,
     path: Sequence[str | os.PathLike[str]] | str | os.PathLike[str] = (),
     optimized: bool = True,
+    deterministic: bool = False,
     systemds_root: str | os.PathLike[str] | None = None,
 ) -> Config:
     """A checked Config; what is not given comes from the environment.  Raises DMLError "value".
@@ -79,7 +98,7 @@ def make_config(
         scripts = systemds_scripts(systemds_root)
     elif os.environ.get("SYSTEMDS_ROOT"):
         scripts = systemds_scripts(os.environ["SYSTEMDS_ROOT"], "SYSTEMDS_ROOT: ")
-    return Config(precision, threads, seed, tuple(os.fspath(p) for p in folders), optimized, scripts)
+    return Config(precision, threads, seed, tuple(os.fspath(p) for p in folders), optimized, deterministic, scripts)
 
 
 def systemds_scripts(root: str | os.PathLike[str], source: str = "") -> str:

@@ -281,12 +281,12 @@ class Script:
     @contextmanager
     def running(self) -> Iterator[None]:
         """Around a run: its number of threads, and what Python raises at the limits of the machine as DMLErrors."""
-        with dml_errors():
+        from pydml.backends.cpu.threads import limit, one_blas_thread
+
+        with dml_errors(), one_blas_thread(self.config.deterministic):
             if self.config.threads is None:
                 yield
             else:
-                from pydml.backends.cpu.threads import limit
-
                 with limit(self.config.threads):
                     yield
 

@@ -400,9 +400,20 @@ def matrix_product(left, right):
     """
     if type(left) is ndarray and type(right) is ndarray and left.shape[1] == right.shape[0]:
         # `dot` starts faster but copies views; `matmul` takes them as they are.
-        return left.dot(right) if left.size < 4096 else np.matmul(left, right)
+        if left.size < 4096:
+            return left.dot(right)
+        return np.matmul(left, right) if left.size * right.shape[1] < LARGE_PRODUCT else large_product.run(left, right)
     matrix_product.infer((type_of(left), type_of(right)))
     return matrix_product.run(left, right)
+
+
+LARGE_PRODUCT = 1 << 18  # multiply-adds, up to which BLAS uses one thread
+
+
+@builtin("large product(left: matrix, right: matrix) -> matrix", self_checking=True)
+def large_product(left, right):
+    """The product of dense matrices of fitting sizes.  Internal: what `%*%` does with large ones, for kernels with threads."""
+    return np.matmul(left, right)
 
 
 matrix_product.case('matrix("1 2 3 4", 2, 2) %*% matrix("5 6", 2, 1)', "17 / 39")

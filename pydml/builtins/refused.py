@@ -13,10 +13,14 @@ interQuantile = refused(
 )
 interQuantile.fails("interQuantile(seq(1, 5), 0.25)", "not-supported", "SystemDS 3.4.0 declares it")
 
-local = refused("local(X: matrix) -> matrix", "SystemDS does not allow it in scripts", "leave it out: matrices are local")
+local = refused(
+    "local(X: matrix) -> matrix", "SystemDS does not allow it in scripts", "leave it out: matrices are local"
+)
 local.fails("local(seq(1, 5))", "not-supported", "does not allow it in scripts")
 
-range_ = refused("range(X: matrix, *bounds: number) -> matrix", "SystemDS does not allow it in scripts", "write X[a:b, c:d]")
+range_ = refused(
+    "range(X: matrix, *bounds: number) -> matrix", "SystemDS does not allow it in scripts", "write X[a:b, c:d]"
+)
 range_.fails("range(seq(1, 5), 1, 2, 1, 1)", "not-supported", "does not allow it in scripts")
 
 autoDiff = refused(
@@ -27,7 +31,9 @@ autoDiff = refused(
 autoDiff.fails("autoDiff(lineage=list(1))", "not-supported", "traces of lineage")
 
 tensor = refused(
-    "tensor(**arguments: any) -> any", "there are no tensors of more than two dimensions", "fold the others into columns"
+    "tensor(**arguments: any) -> any",
+    "there are no tensors of more than two dimensions",
+    "fold the others into columns",
 )
 tensor.fails('tensor(1, dims="2 2 2")', "not-supported", "no tensors")
 

@@ -5,6 +5,8 @@ from pydml.backends.cpu import (  # noqa: F401  (each registers its kernels)
     chains,
     conv,
     fused,
+    gemm,
+    lapack,
     normalization,
     paramserv,
     pool,

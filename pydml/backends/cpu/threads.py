@@ -5,6 +5,10 @@ Who may spawn: only `parallel_for`, which hands tiles of a kernel that releases 
 first all cores the process may use) unless the calling thread is inside `limit(n)`; a parfor worker runs inside
 `limit(share)`, and a pool worker has a budget of one, so regions that nest run on the thread they are called from.
 
+BLAS: a run gives it one thread (`one_blas_thread`), as kernels split large products themselves (`gemm`).  Decompositions of
+LAPACK get the caller's budget for their time (`blas_threads`), unless the run is deterministic: BLAS splits its work by the
+number of its threads, which shows in the last bits.
+
 Deadlock: the caller works on its own tiles and, in the end, waits only for helpers that have begun one.  It never waits for
 a helper to start, so any number of threads may call at once, workers too.
 
@@ -23,6 +27,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from queue import SimpleQueue
 from typing import Any
+
+from pydml import config
 
 # A region that takes less than this on one thread stays there: waking a helper costs some 30 microseconds.
 SMALL_WORK_NS = 100_000
@@ -90,6 +96,31 @@ def limit(n: int) -> Iterator[None]:
 # ---- BLAS
 
 
+@contextmanager
+def one_blas_thread(deterministic: bool = False) -> Iterator[None]:
+    """Around a run.  deterministic: `blas_threads` does nothing meanwhile."""
+    with _blas.limited(1):
+        if not deterministic:
+            yield
+            return
+        _blas.fixed += 1
+        try:
+            yield
+        finally:
+            _blas.fixed -= 1
+
+
+@contextmanager
+def blas_threads() -> Iterator[None]:
+    """Around a call that leaves threads to BLAS: it may use the caller's budget."""
+    n = budget()
+    if n == 1 or _blas.fixed:
+        yield
+        return
+    with _blas.raised(n):
+        yield
+
+
 class _Blas:
     """The thread counts of the loaded BLAS libraries, through threadpoolctl.
 
@@ -101,6 +132,8 @@ class _Blas:
         self._lock = threading.Lock()
         self._limits: dict[int, int] = {}  # size -> number of active blocks
         self._default: int | None = None  # what set_threads asked for
+        self.fixed = 0  # runs that do not let BLAS use threads
+        self._raised: list[int] = []  # sizes that calls at work asked for
         self._original: dict[str, int] = {}  # by path of the library
         self._current: int | None = None  # what the libraries were set to; None: their own choice
         self._libraries: list[Any] = []
@@ -125,9 +158,21 @@ class _Blas:
                     del self._limits[n]
                 self._apply()
 
+    @contextmanager
+    def raised(self, n: int) -> Iterator[None]:
+        with self._lock:
+            self._raised.append(n)
+            self._apply()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._raised.remove(n)
+                self._apply()
+
     def _apply(self) -> None:
-        wanted = min(self._limits, default=self._default)
-        if wanted is None and self._current is None:
+        wanted = max(self._raised) if self._raised else min(self._limits, default=self._default)
+        if self._current is None and (wanted is None or (wanted == 1 and config.blas_starts_single)):
             return
         # SciPy's library appears with the first import of scipy.linalg.  Looking them up takes 2 ms, too long for each tile of parfor.
         if self._seen != len(sys.modules):
