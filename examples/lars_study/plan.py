@@ -66,7 +66,7 @@ class Plan:
     # where the climb is made, in this order; elsewhere the rate is interpolated
     swept: Sequence[int] = (16000, 32000, 1024)
     # the other seeds begin with these
-    important: Sequence[int] = (32000, 16000, 8000, 1024)
+    important: Sequence[int] = (16000, 1024, 32000, 8000)
     paper_batch_sizes: Sequence[int] = (1024, 16000, 32000, 128, 8000, 28000)
     lamb_batch_sizes: Sequence[int] = (16000, 32000, 8000, 1024)
     lamb_swept: Sequence[int] = (16000,)
@@ -115,7 +115,7 @@ class Plan:
     def _main_runs(self, best: dict[tuple[str, int], float]) -> Iterator[Run]:
         """What a study that is cut short should have: the large batches first, then more seeds and batch sizes in turn."""
         for batches, seed, paper in (
-            ((28000, 8000, 4096, 128), 0, (16000, 1024)),
+            ((28000, 8000, 4096), 0, (16000, 1024)),
             ((32000, 16000), 1, ()),
             ((32000, 16000), 2, (32000,)),
             (self.batch_sizes, 0, ()),

@@ -68,7 +68,8 @@ def panels(records: Sequence[Record]) -> list[Panel]:
         if layers:
             panel = Panel(_join("local rates of LARS", label), x_label, log=True)
             for layer, name in enumerate(layers):
-                panel.series.append(Series(name.removeprefix("trust_"), x, record.curve[name], layer))
+                rates = running_mean(record.curve[name], len(x) // 60)
+                panel.series.append(Series(name.removeprefix("trust_"), x, rates, layer))
             trust.append(panel)
     # rates of LARS and of momentum differ by orders of magnitude
     highest = [max(s.y) for s in rate.series if s.y]
