@@ -15,9 +15,9 @@ from pydml.values.storage import SPARSITY_TURN_POINT
 
 _DENSE_OPERAND_BYTES = 2**28
 _CHUNK_CELLS = 1 << 18
-_TILE_CELLS = 1 << 16  # stored cells of a tile
+_TILE_CELLS = 1 << 18  # stored cells of a tile
 _PARTIAL_SUMS = 8
-_THREADED_WORK = 1 << 20  # products below which one call is as fast
+_THREADED_WORK = 1 << 21  # products below which one call is as fast
 _COMPILED_WORK = 1 << 23  # products that are worth loading Numba
 _NS_PER_PRODUCT = 1.0
 
@@ -95,6 +95,17 @@ def product_dense_sparse(left, right):
     return _sparse_times_dense(right.compressed.T, left.T).T
 
 
+def _is_transpose(a: Any, b: Any) -> bool:
+    """Whether a is t(b), made without a copy."""
+    return (
+        a.format == "csc"
+        and b.format == "csr"
+        and a.nnz == b.nnz > 0
+        and a.shape == b.shape[::-1]
+        and all(getattr(a, part).ctypes.data == getattr(b, part).ctypes.data for part in ("data", "indices", "indptr"))
+    )
+
+
 def _gram(S: Sparse) -> Any:
     """t(S) %*% S: a dense sum over the rows where it is not sparse itself."""
     csr = S.csr
@@ -152,7 +163,7 @@ def sampledProduct_sparse(W, U, V):
 @kernel("%*%", "sparse", "sparse")
 def product_sparse_sparse(left, right):
     _check(left, right)
-    if left.compressed.format == "csc" and right.compressed.format == "csr" and left.compressed.data is right.csr.data:
+    if _is_transpose(left.compressed, right.compressed):
         return _gram(right)
     a, b = left.csr, right.csr
     m, n = a.shape[0], b.shape[1]
