@@ -10,6 +10,7 @@ import extra_layers
 import pytest
 
 from pydml.diagnostics import SourceFile
+from pydml.documentation import documentation
 from pydml.syntax import parse, unparse_expr
 from pydml.syntax.ast import FunctionDef, Module, Parameter
 
@@ -105,6 +106,17 @@ def test_programs_say_what_they_print(path):
         assert re.search(rf"\${argument}\b|\b{argument}\b", module.doc), f"the argument {argument} is not documented"
 
 
+@pytest.mark.parametrize("path", LIBRARY, ids=name_of)
+def test_pydml_doc_prints_the_documentation_of_a_file(path):
+    module = module_of(path)
+    text = documentation(f"nn/{name_of(path).removesuffix('.dml')}")
+    assert text is not None
+    words = " ".join(text.split())
+    assert " ".join(module.doc.split()) in words
+    for function in module.functions:
+        assert f"{function.name}(" in text and " ".join(function.doc.split()) in words
+
+
 # ---- tests and lists of files
 
 # what a row of the gradient table cannot hold, and the tests that take its place
@@ -123,15 +135,12 @@ def test_every_layer_is_in_the_gradient_table(path):
     assert name in rows or f"nn/{name}" in (Path(__file__).parent / ELSEWHERE[name]).read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize(
-    "page, files", [("README.md", FILES), ("examples/SUMMARY.md", EXAMPLES)], ids=["library", "examples"]
-)
-def test_pages_list_every_file_and_nothing_else(page, files):
-    text = (NN / page).read_text(encoding="utf-8")
-    listed = re.findall(r"^\| `([^`]+\.dml)`", text, re.M)
-    folder = (NN / page).parent
-    assert sorted(listed) == sorted(str(path.relative_to(folder)) for path in files)
-    assert len(set(listed)) == len(listed)
+@pytest.mark.parametrize("page, folder", [("README.md", "."), ("examples/SUMMARY.md", "examples")])
+def test_pages_list_every_file_and_nothing_else(page, folder):
+    """A new file needs its row in scripts/nn/README.md, and an example one in examples/SUMMARY.md as well."""
+    listed = re.findall(r"^\| `([^`]+\.(?:dml|py))`", (NN / page).read_text(encoding="utf-8"), re.M)
+    files = [p for p in (NN / folder).rglob("*") if p.suffix in (".dml", ".py")]
+    assert sorted(listed) == sorted(path.relative_to(NN / folder).as_posix() for path in files)
 
 
 def test_the_tests_that_the_readme_names_exist():
