@@ -265,3 +265,102 @@ def test_small_files_do_not_load_numba(tmp_path):
         "sys.exit('numba' in sys.modules or 'scipy' in sys.modules)\n"
     )
     assert subprocess.run([sys.executable, "-c", program]).returncode == 0
+
+
+# ---- libsvm and arrays
+
+
+def libsvm_lines(rng, sep, index_sep, padded):
+    lines = []
+    for _ in range(60):
+        kind = rng.random()
+        entries = [f"{rng.choice([0, 1, -1, 2.5])}"]
+        for index in sorted(rng.sample(range(1, 12), rng.randrange(8))):
+            value = rng.choice(["1", "-2.5", "0.30000000000000004", "1e-7", "NaN", "Infinity", " 3", "1e400", "0"])
+            entries.append(f"{index}{index_sep}{value if padded else value.strip()}")
+        line = sep.join(entries)
+        if kind < 0.1:
+            line = ""
+        elif kind < 0.15:
+            line += " # remark 3:4"
+        elif kind < 0.2:
+            line = "# only a remark"
+        elif kind < 0.3:
+            line = f"  {line}  "
+        lines.append(line + ("\r\n" if rng.random() < 0.2 else "\n"))
+    return "".join(lines)
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize(
+    ("options", "sep"),
+    [({}, " "), ({}, "\t"), ({}, ","), ({"sep": ","}, ","), ({"sep": " "}, " "), ({"indSep": "=", "sep": ";"}, ";")],
+)
+def test_libsvm(tmp_path, monkeypatch, options, sep, seed):
+    rng = random.Random(seed)
+    text = libsvm_lines(rng, sep, options.get("indSep", ":"), padded=options.get("sep", " ") != " ")
+    if seed % 2:
+        text = text.rstrip("\r\n")
+    plain, fast = both(monkeypatch, lambda: read_dense(put(tmp_path, text), format="libsvm", cols=12, **options))
+    assert np.array_equal(plain, fast, equal_nan=True)
+    assert plain.shape[0] > 30
+
+
+@pytest.mark.parametrize(
+    ("line", "options"),
+    [
+        ("1 2", {}),
+        ("1 13:2", {}),
+        ("1 0:2", {}),
+        ("1 x:2", {}),
+        ("1 1:y", {}),
+        ("a 1:2", {}),
+        ("1 1:2 3", {}),
+        ("1 1:2:3", {}),
+        ("1 1:2", {"sep": ","}),
+        ("1;2:3", {}),
+        ("1 1:", {}),
+        ("1 1234567890123456789012:3", {}),
+    ],
+)
+def test_malformed_libsvm(tmp_path, monkeypatch, line, options):
+    good = "1,1:2\n" if options else "1 1:2\n"
+    text = good * 40 + line + "\n" + good * 5
+    plain, fast = both(monkeypatch, lambda: read_dense(put(tmp_path, text), format="libsvm", cols=12, **options))
+    assert plain == fast
+    assert plain[0] == "data-format"
+    assert "line 41, " in plain[1]
+
+
+@pytest.mark.parametrize("make", [np.array, sparse])
+@pytest.mark.parametrize("options", [{}, {"sep": " "}, {"sep": "; ", "indSep": "=="}])
+def test_writes_libsvm(tmp_path, monkeypatch, make, options):
+    rng = random.Random(3)
+    array = np.array(doubles(rng, 600)).reshape(60, 10)
+    array[rng.choices(range(60), k=200), rng.choices(range(10), k=200)] = 0
+    array[7] = 0
+
+    def text():
+        write(make(array), tmp_path / "x", format="libsvm", **options)
+        return (tmp_path / "x").read_bytes()
+
+    plain, fast = both(monkeypatch, text)
+    assert plain == fast
+    assert len(plain.splitlines()) == 60
+
+
+def test_array_of_matrix_market(tmp_path, monkeypatch):
+    rng = random.Random(4)
+    cells = "\n".join(repr(v) for v in doubles(rng, 150))
+    text = f"%%MatrixMarket matrix array real general\n% remark\n15 10\n{cells}\n"
+    plain, fast = both(monkeypatch, lambda: read_dense(put(tmp_path, text)))
+    assert plain.shape == (15, 10)
+    assert np.array_equal(plain, fast, equal_nan=True)
+    wrong = (
+        text.replace(repr(plain[3, 2]), "x", 1)
+        if repr(plain[3, 2]) in text
+        else text.replace("\n15 10\n", "\n15 10\nx\n")
+    )
+    plain, fast = both(monkeypatch, lambda: read_dense(put(tmp_path, wrong)))
+    assert plain == fast
+    assert plain[0] == "data-format"

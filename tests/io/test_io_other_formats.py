@@ -52,6 +52,22 @@ def test_malformed_libsvm(tmp_path, text, options, id, message):
     assert message in found.message
 
 
+def test_folders_of_part_files(tmp_path):
+    folder = tmp_path / "x"
+    folder.mkdir()
+    (folder / "_SUCCESS").touch()
+    (folder / "0-m-00000").write_text("1 1:2\n\n2 2:5\n")
+    (folder / "0-m-00001").write_text("3 1:7 2:8")
+    assert read_dense(folder, format="libsvm", cols=2).tolist() == [[2, 0, 1], [0, 5, 2], [7, 8, 3]]
+    (folder / "0-m-00001").write_text("3 1:7 2:8\n4 2\n")
+    assert "0-m-00001: line 2, entry 2" in error(read, folder, format="libsvm", cols=2).message
+    (folder / "0-m-00000").write_text("%%MatrixMarket matrix array integer general\n3 2\n1\n2\n")
+    (folder / "0-m-00001").write_text("3\n4\n5\n6\n")
+    assert read_dense(folder, format="mm").tolist() == [[1, 4], [2, 5], [3, 6]]
+    (folder / "0-m-00001").write_text("3\n4\n5 x\n6\n")
+    assert '0-m-00001: line 3, column 2: "x" is not a number' in error(read, folder, format="mm").message
+
+
 @pytest.mark.parametrize("make", [np.array, sparse])
 def test_libsvm_round_trip(tmp_path, make):
     array = np.array([[1.5, 0, 3], [0, 2, 0], [0, 0, -1e10], [0, 0, 0]])

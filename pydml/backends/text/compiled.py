@@ -397,6 +397,92 @@ def parse_triples():
     return signature, run
 
 
+@compiled
+def parse_libsvm():
+    """Parse whole lines `label index:value ...`, up to the line end before `stop`.
+
+    sep: the character between entries, or -1: blanks, tabs and commas.  state: position, number of cells and of rows to go on from.  The
+    cells go to i (from 0 in this part), j (0-based; the label in column `features`) and values.  Returns DONE, or MALFORMED where the line at
+    the position in `state` is left to the caller.
+    """
+
+    @njit(inline="always")
+    def divides(c, sep):
+        return c == sep or (sep < 0 and (c == 32 or c == 9 or c == 44))
+
+    @njit(inline="always")
+    def ends(data, p):
+        return data[p] == 10 or data[p] == 35 or (data[p] == 13 and data[p + 1] == 10)
+
+    @njit
+    def after(data, p, sep):
+        """The position after the blanks behind an entry; -1 if something else follows."""
+        while (data[p] == 32 or data[p] == 9) and not divides(data[p], sep):
+            p += 1
+        return p if divides(data[p], sep) or ends(data, p) else -1
+
+    @njit
+    def next_entry(data, p, sep):
+        while divides(data[p], sep) or data[p] == 32 or data[p] == 9:
+            p += 1
+        return p
+
+    def run(data, stop, sep, index_sep, features, fives, exact_powers, state, i, j, values):
+        p, n, row = state[0], state[1], state[2]
+        while p < stop:
+            line = p
+            first = n
+            p = next_entry(data, p, sep)
+            if not ends(data, p):
+                value, p = _number(data, p, fives, exact_powers)
+                if p >= 0:
+                    p = after(data, p, sep)
+                if p >= 0:
+                    i[n] = row
+                    j[n] = features
+                    values[n] = value
+                    n += 1
+                    p = next_entry(data, p, sep)
+                while p >= 0 and not ends(data, p):
+                    start = p
+                    index = np.int64(0)
+                    while 48 <= data[p] <= 57:
+                        index = index * 10 + (np.int64(data[p]) - 48)
+                        p += 1
+                    if not 0 < p - start < 18 or data[p] != index_sep or not 1 <= index <= features:
+                        p = -1
+                        break
+                    value, p = _number(data, p + 1, fives, exact_powers)
+                    if p < 0:
+                        break
+                    i[n] = row
+                    j[n] = index - 1
+                    values[n] = value
+                    n += 1
+                    p = after(data, p, sep)
+                    if p >= 0:
+                        p = next_entry(data, p, sep)
+                if p < 0:
+                    state[0] = line
+                    state[1] = first
+                    state[2] = row
+                    return MALFORMED
+                row += 1
+            while data[p] != 10:
+                p += 1
+            p += 1
+        state[0] = p
+        state[1] = n
+        state[2] = row
+        return DONE
+
+    signature = types.int64(
+        *(_BYTES, types.int64, types.int64, types.int64, types.int64, _WORDS, _DOUBLES, _INTS),
+        *(_INTS, _INTS, types.Array(types.float64, 1, "C")),
+    )
+    return signature, run
+
+
 # ---- writing
 
 
@@ -624,4 +710,48 @@ def format_triples():
 
     return types.int64(
         _READ_INTS, _READ_INTS, _DOUBLES, _WORDS, _BYTES, _READ_INTS, types.Array(types.uint8, 1, "C")
+    ), run
+
+
+@compiled
+def format_libsvm():
+    """Write lines `label index:value ...` of compressed rows; the label is the cell in the last column, 0.0 if that is not stored.
+
+    Returns the number of bytes.  texts, ends: of the special values in the order of the cells.
+    """
+
+    def run(starts, indices, values, cols, sep, index_sep, tens, texts, ends, out):
+        p = 0
+        number = 0
+        for row in range(len(starts) - 1):
+            first, last = starts[row], starts[row + 1]
+            special = 0
+            for cell in range(first, last):
+                special += is_special(values[cell])
+            if last > first and indices[last - 1] == cols - 1:
+                last -= 1
+                p, _ = _put_value(out, p, values[last], tens, texts, ends, number + special - 1)
+            else:
+                out[p] = 48
+                out[p + 1] = 46
+                out[p + 2] = 48
+                p += 3
+            in_order = number
+            for cell in range(first, last):
+                for m in range(len(sep)):
+                    out[p] = sep[m]
+                    p += 1
+                p = _put_int(out, p, indices[cell] + 1)
+                for m in range(len(index_sep)):
+                    out[p] = index_sep[m]
+                    p += 1
+                p, in_order = _put_value(out, p, values[cell], tens, texts, ends, in_order)
+            number += special
+            out[p] = 10
+            p += 1
+        return p
+
+    return types.int64(
+        *(_READ_INTS, _READ_INTS, _DOUBLES, types.int64, _BYTES, _BYTES, _WORDS, _BYTES, _READ_INTS),
+        types.Array(types.uint8, 1, "C"),
     ), run

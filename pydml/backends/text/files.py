@@ -18,6 +18,7 @@ import numpy as np
 from pydml.backends.cpu.threads import budget, parallel_for
 from pydml.diagnostics import DMLError
 from pydml.io.formats import csv as csv_format
+from pydml.io.formats import libsvm as libsvm_format
 from pydml.io.formats import text as text_format
 from pydml.io.numbers import fast, parse_cell
 from pydml.io.triples import count_nonzero, nonzero_cells, row_blocks
@@ -293,3 +294,86 @@ def write_triples(out: Any, value: Any) -> Any:
 
     _write_tiles(out, nonzero_cells(value), run)
     return count
+
+
+# ---- libsvm
+
+
+@fast("parse_libsvm")
+def parse_libsvm(file: str, data: bytes, features: int, sep: bytes | None, index_sep: bytes) -> Any:
+    one_character = len(index_sep) == 1 and (sep is None or len(sep) == 1)
+    # digits, signs and remarks as separators are for the slow way
+    if (
+        not one_character
+        or set(b"+-.#0123456789eE\r") & {*index_sep, *(sep or b"")}
+        or not _worth("parse_libsvm", len(data))
+    ):
+        return NotImplemented
+    if re.search(rb"\r(?!\n)", data):
+        return NotImplemented
+    from pydml.backends.text import compiled
+
+    stop = data.rfind(b"\n") + 1
+    rest = data[stop:]
+    if stop == 0:
+        return NotImplemented
+    buffer = np.frombuffer(data, np.uint8)
+    ends = _tiles(data, 0, stop)
+    line_counts = _line_counts(buffer, ends)
+    # a label for each line, and a value behind each separator
+    room = [n + data.count(index_sep, *part) for n, part in zip(line_counts, itertools.pairwise(ends), strict=True)]
+    starts = np.cumsum([0, *room]).tolist()
+    lines = np.cumsum([0, *line_counts]).tolist()
+    i, j, values = np.empty(starts[-1], np.int64), np.empty(starts[-1], np.int64), np.empty(starts[-1])
+    kernel = compiled.parse_libsvm()
+    fives, exact, _ = _tables()
+    counts, rows = [0] * len(room), [0] * len(room)
+    separators = -1 if sep is None else sep[0], index_sep[0]
+
+    def run(tile: int) -> None:
+        part = slice(starts[tile], starts[tile + 1])
+        arrays = i[part], j[part], values[part]
+        state = np.array([ends[tile], 0, 0], np.int64)
+        while kernel(buffer, ends[tile + 1], *separators, features, fives, exact, state, *arrays) != compiled.DONE:
+            start = int(state[0])
+            end = data.index(b"\n", start) + 1
+            number = 1 + lines[tile] + data.count(b"\n", ends[tile], start)
+            *cells, count = libsvm_format.parse_lines(file, data[start:end], number, features, sep, index_sep)
+            for array, cell in zip(arrays, cells, strict=True):
+                array[state[1] : state[1] + len(cell)] = cell
+            arrays[0][state[1] : state[1] + len(cells[0])] += state[2]
+            state += [end - start, len(cells[0]), count]
+        counts[tile], rows[tile] = int(state[1]), int(state[2])
+
+    _for_tiles(run, len(room), work_ns=stop * 2.0)
+    *last, count = libsvm_format.parse_lines(file, rest, 1 + lines[-1], features, sep, index_sep)
+    first_rows = np.cumsum([0, *rows])
+    pieces = [slice(start, start + n) for start, n in zip(starts, counts, strict=False)]
+    for piece, first in zip(pieces, first_rows, strict=False):
+        i[piece] += first
+    last[0] = last[0] + first_rows[-1]
+    parts = [[*(array[piece] for piece in pieces), more] for array, more in zip((i, j, values), last, strict=True)]
+    return *(np.concatenate(part) for part in parts), int(first_rows[-1]) + count
+
+
+@fast("write_libsvm")
+def write_libsvm(out: Any, value: Any, sep: bytes, index_sep: bytes) -> Any:
+    cols = value.shape[1]
+    if not _worth("write_libsvm", 15.0 * count_nonzero(value)):
+        return NotImplemented
+    from pydml.backends.text import compiled
+
+    kernel = compiled.format_libsvm()
+    separators = np.frombuffer(sep, np.uint8), np.frombuffer(index_sep, np.uint8)
+    _, _, tens = _tables()
+
+    def run(block: tuple[np.ndarray, np.ndarray, np.ndarray]) -> np.ndarray:
+        starts, indices = (np.ascontiguousarray(index, np.int64) for index in block[:2])
+        values = np.ascontiguousarray(block[2], np.float64)
+        texts, ends = _special_texts(values)
+        size = len(values) * (_LONGEST + 20 + len(sep) + len(index_sep)) + 4 * len(starts)
+        text = np.empty(size, np.uint8)
+        return text[: kernel(starts, indices, values, cols, *separators, tens, texts, ends, text)]
+
+    _write_tiles(out, libsvm_format.compressed_blocks(value, _TILE_CELLS), run)
+    return True

@@ -12,14 +12,16 @@ from typing import Any, NoReturn
 import numpy as np
 
 from pydml.diagnostics import DMLError, fail
+from pydml.io.formats.csv import Dialect
 from pydml.io.formats.text import parse_triples, write_triples
-from pydml.io.numbers import bad_cell, parse_cell, parse_int, shown
+from pydml.io.numbers import accelerated, bad_cell, parse_cell, parse_int, shown
 from pydml.io.paths import part_files, read_bytes
 from pydml.io.registry import Format
 from pydml.io.triples import assemble, count_nonzero
-from pydml.values.storage import compact
+from pydml.values.storage import check_dense_size, compact
 
 _MAGIC = b"%%MatrixMarket"
+_ONE_CELL = Dialect({"header": False, "sep": ",", "fill": False, "default": 0.0, "naStrings": ()})
 
 
 class Header:
@@ -80,7 +82,7 @@ def read_matrix_market(path: str, options: dict[str, Any], metadata: Any, dtype:
     metadata.check_size(header.rows, header.cols)
     body = data[header.end :]
     if header.array:
-        return _read_array(header, body, dtype)
+        return _read_array(header, [(header.file, body), *((file, read_bytes(file)) for file in files[1:])], dtype)
     pattern = header.field == "pattern"
     parts = [parse_triples(files[0], body, header.lines + 1, header.rows, header.cols, pattern)]
     for file in files[1:]:
@@ -100,16 +102,13 @@ def read_matrix_market(path: str, options: dict[str, Any], metadata: Any, dtype:
     return assemble(header.rows, header.cols, i, j, values, dtype)
 
 
-def _read_array(header: Header, body: bytes, dtype: Any) -> Any:
+def _read_array(header: Header, parts: list[tuple[str, bytes]], dtype: Any) -> Any:
     """Cells by columns, one on each line; of a symmetric matrix the lower triangle, of a skew one without the diagonal."""
     rows, cols = header.rows, header.cols
-    values = []
-    for number, line in enumerate(body.splitlines(), header.lines + 1):
-        for text in line.split():
-            value = parse_cell(text)
-            if value is None:
-                bad_cell(header.file, number, 1, text)
-            values.append(value)
+    check_dense_size(rows, cols, np.dtype(dtype).itemsize)
+    values = np.concatenate(
+        [_numbers(file, body, header.lines + 1 if k == 0 else 1) for k, (file, body) in enumerate(parts)]
+    )
     if header.symmetry == "general":
         j, i = np.divmod(np.arange(rows * cols), max(rows, 1))
     else:
@@ -122,6 +121,24 @@ def _read_array(header: Header, body: bytes, dtype: Any) -> Any:
         other = i != j
         result[j[other], i[other]] = (-1 if header.symmetry == "skew-symmetric" else 1) * result[i[other], j[other]]
     return compact(result)
+
+
+def _numbers(file: str, body: bytes, first_line: int) -> np.ndarray:
+    """All numbers of some lines."""
+    try:
+        found = accelerated("parse_csv", file, body, _ONE_CELL, False, 1, np.float64)
+    except DMLError:  # several numbers on a line, or a mistake
+        found = NotImplemented
+    if found is not NotImplemented:
+        return found.ravel()
+    values = []
+    for number, line in enumerate(body.splitlines(), first_line):
+        for column, text in enumerate(line.split(), 1):
+            value = parse_cell(text)
+            if value is None:
+                bad_cell(file, number, column, text)
+            values.append(value)
+    return np.array(values, np.float64)
 
 
 def write_matrix_market(value: Any, path: str, options: dict[str, Any]) -> None:
