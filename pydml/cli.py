@@ -41,12 +41,14 @@ the run
   --deterministic            the last bits of solve, svd, ... do not depend on the number of threads; they use one
   --config FILE              a configuration file of SystemDS (XML)
   --mem SIZE                 largest matrix in memory, such as 500m or 4g (default: the machine's memory)
+  --conv fast|exact          exact: convolutions are plain sums, without Winograd's method, whose last digits differ
   --no-optimize              run the program as it is written, without rewrites
   --check                    look for mistakes only; do not run
 
 what is shown
   --stats [N]                after the run: the N (10) operations that took the most time, memory
-  --explain [STAGE]          before the run: the program as syntax, ir, types, program or python (the default)
+  --explain [STAGE]          before the run: the program as syntax, ir, types, program or python (the default);
+                             conv: after the run, which algorithm each convolution took
   --format text|line|json    form of error messages
   --debug                    Python tracebacks with errors
   --help, --version
@@ -61,6 +63,7 @@ STAGES = {
     "types": "types",
     "program": "program",
     "python": "python",
+    "conv": "conv",
     "hops": "program",
     "runtime": "python",
     "recompile_hops": "program",
@@ -109,6 +112,7 @@ class Options:
     threads: int | None = None
     seed: int | None = None
     memory: int | None = None
+    conv: str = "fast"
     optimized: bool = True
     config: str | None = None
     deterministic: bool = False
@@ -365,6 +369,7 @@ _OPTIONS: dict[str, Callable[[Options, _Tokens, str], None]] = {
     "seed": _seed,
     "config": lambda options, tokens, option: setattr(options, "config", _value(tokens, option, "a file")),
     "mem": _memory,
+    "conv": _choice_option("conv", ("fast", "exact")),
     "no-optimize": _set("optimized", False),
     "deterministic": _set("deterministic", True),
     "check": _set("check", True),
@@ -486,12 +491,13 @@ def _run(options: Options) -> int:
     )
     script = Script(_source(options, config), config=config)
     script.params.update(parameter_values(options.args, options.nvargs))
-    executable = script.executable(outputs=[], explain=options.explain is not None)
+    stage = options.explain if options.explain != "conv" else None
+    executable = script.executable(outputs=[], explain=stage is not None)
     for message in _unread(options, executable.used_params):
         warning = Diagnostic("unused-argument", message, severity="warning")
         _print_diagnostics(DMLError(warning), options.format)
-    if options.explain is not None:
-        print(executable.explain(options.explain).rstrip("\n"))
+    if stage is not None:
+        print(executable.explain(stage).rstrip("\n"))
     if options.check:
         return 0
     if options.stats is not None:
@@ -506,11 +512,19 @@ def _run(options: Options) -> int:
         from pydml.backends.cpu.threads import set_threads
 
         set_threads(config.threads)
+    if options.conv == "exact":
+        from pydml.backends.cpu import conv
+
+        conv.set_exact(True)
     try:
         with script.running():
             executable.run(script.context(), {})
     finally:
         sys.stdout.flush()
+        if options.explain == "conv":
+            from pydml.backends.cpu import conv
+
+            print("\n".join(conv.report() or ["no convolution was computed"]), file=sys.stderr)
         if script.statistics is not None:
             print(script.statistics.report(options.stats or 0), file=sys.stderr)
     return 0

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from pydml import cli
 from pydml.backends.cpu import conv, product, threads, winograd
 from pydml.builtins import conv as meaning
 from pydml.builtins.conv import ConvGeometry
@@ -167,6 +168,60 @@ def test_tiny_work_runs_as_the_meaning_without_numba():
 def test_algorithms_print_as_text():
     assert str(conv.choose(ConvGeometry(256, 13, 13, 384, 3, 3, 1, 1, 1, 1), np.float32, 64)) == "winograd F(5x5, 3x3)"
     assert str(conv.choose(ConvGeometry(3, 224, 224, 96, 11, 11, 4, 4, 2, 2), np.float32, 64)) == "panels"
+
+
+def test_exact_never_takes_winograd():
+    g, X, W, b, dout = case((4, 64, 28, 28, 64, 3, 3, 1, 1, 1, 1), np.float32)
+    assert conv.choose(g, np.float32, len(X)).method == "winograd"
+    conv.set_exact(True)
+    try:
+        assert conv.choose(g, np.float32, len(X)).method == "panels"
+        exact = conv.forward(X, W, g, b), conv.data_gradient(W, dout, g), conv.filter_gradient(X, dout, g)
+    finally:
+        conv.set_exact(False)
+    fast = conv.forward(X, W, g, b), conv.data_gradient(W, dout, g), conv.filter_gradient(X, dout, g)
+    X, W, b, dout = double(X, W, b, dout)
+    right = conv.forward(X, W, g, b), conv.data_gradient(W, dout, g), conv.filter_gradient(X, dout, g)
+    for e, f, r in zip(exact, fast, right, strict=True):
+        scale = np.abs(r).max()
+        assert np.abs(e - r).max() < np.abs(f - r).max() < 1e-4 * scale
+
+
+@pytest.mark.parametrize("n", winograd.POINTS[3])
+def test_winograd_in_float32_is_within_1e_4_of_double_with_many_channels(n):
+    g, X, W, _, dout = case((2, 512, 13, 13, 64, 3, 3, 1, 1, 1, 1), np.float32)
+    fast = np.empty((2, g.output_cols), np.float32), np.empty(X.shape, np.float32), np.empty(W.shape, np.float32)
+    assert winograd.forward(X, W, None, g, np.float32, fast[0], n)
+    assert winograd.data_gradient(W, dout, g, np.float32, fast[1], n)
+    assert winograd.filter_gradient(X, dout, g, np.float32, fast[2], n)
+    X, W, dout = double(X, W, dout)
+    right = conv.forward(X, W, g), conv.data_gradient(W, dout, g), conv.filter_gradient(X, dout, g)
+    for f, r in zip(fast, right, strict=True):
+        assert np.abs(f - r).max() < 1e-4 * np.abs(r).max()
+
+
+SCRIPT = """
+X = rand(rows=4, cols=64*28*28, seed=1)
+W = rand(rows=64, cols=64*9, seed=2)
+Y = conv2d(X, W, input_shape=[4, 64, 28, 28], filter_shape=[64, 64, 3, 3], stride=[1, 1], padding=[1, 1])
+print(ncol(Y) + min(0, sum(Y) ^ 2))
+"""
+
+
+@pytest.mark.parametrize(("options", "name"), [((), "winograd"), (("--conv", "exact"), "panels")])
+def test_the_command_line_shows_and_sets_the_algorithm(options, name, capsys):
+    try:
+        assert cli.main(["-e", SCRIPT, "--explain", "conv", *options]) == 0
+    finally:
+        conv.set_exact(False)
+    printed = capsys.readouterr()
+    assert printed.out == "50176.0\n"
+    line = next(
+        s
+        for s in printed.err.splitlines()
+        if "4 x 64 x 28 x 28, filters 64 of 3 x 3, stride 1 1, padding 1 1, float64" in s
+    )
+    assert line.startswith("conv2d ") and f" {name}" in line
 
 
 def test_agrees_with_torch():

@@ -1,6 +1,7 @@
 """Kernels of convolution and its gradients: which algorithm, and the calls of it.
 
-`choose` is the seam: from the sizes, the precision and the batch to an `Algorithm`, which prints as text.
+`choose` is the seam: from the sizes, the precision and the batch to an `Algorithm`, which prints as text.  `report` lists what was
+chosen in this process (`--explain conv`); after `set_exact(True)` Winograd's method is never chosen (`--conv exact`).
 
     meaning              NumPy, as declared in `builtins.conv`.  Tiny work, so that it does not wait for Numba.
     panels               product with packed panels (`product`).  Any stride, padding and size; 1x1 filters are plain products.
@@ -59,12 +60,44 @@ class Algorithm:
 MEANING, PANELS = Algorithm("meaning"), Algorithm("panels")
 
 
-@lru_cache(maxsize=512)
+_exact = False
+_chosen: dict[tuple[ConvGeometry, Any, int, str], tuple[Algorithm, int]] = {}  # -> and how many calls took it
+MOST_CHOSEN = 1000
+
+
+def set_exact(exact: bool) -> None:
+    """Whether convolutions are plain sums of products only, in this process."""
+    global _exact
+    _exact = exact
+
+
 def choose(g: ConvGeometry, dtype: Any, batch: int, part: str = "output") -> Algorithm:
     """The algorithm that takes least time for a part of a convolution: its "output", or the gradient of "data" or "filter"."""
+    key = g, dtype, batch, part
+    algorithm = _choose(*key, _exact)
+    if key in _chosen or len(_chosen) < MOST_CHOSEN:
+        _chosen[key] = algorithm, _chosen.get(key, (algorithm, 0))[1] + 1
+    return algorithm
+
+
+def report() -> list[str]:
+    """A line for each kind of convolution that was computed in this process, in their order: sizes, algorithm, calls."""
+    parts = {"output": "conv2d", "data": "conv2d_backward_data", "filter": "conv2d_backward_filter"}
+    lines = []
+    for (g, dtype, batch, part), (algorithm, calls) in _chosen.items():
+        sizes = (
+            f"{batch} x {g.C} x {g.H} x {g.W}, filters {g.F} of {g.Hf} x {g.Wf}, "
+            f"stride {g.sh} {g.sw}, padding {g.ph} {g.pw}, {np.dtype(dtype).name}"
+        )
+        lines.append(f"{parts[part]:22}  {algorithm!s:22}  {sizes}" + (f", {calls} times" if calls > 1 else ""))
+    return lines
+
+
+@lru_cache(maxsize=512)
+def _choose(g: ConvGeometry, dtype: Any, batch: int, part: str, exact: bool) -> Algorithm:
     if batch * g.multiply_adds <= TINY_WORK:
         return MEANING
-    if not winograd.applies(g):
+    if exact or not winograd.applies(g):
         return PANELS
     choices = [Algorithm("winograd", n, g.Hf) for n in winograd.POINTS[g.Hf]]
     return min([PANELS, *choices], key=lambda a: _cost(a, g, batch, part))
