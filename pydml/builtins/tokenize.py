@@ -29,7 +29,7 @@ def tokenize(target, spec, max_tokens):
       algo: ngram         runs of min_gram to max_gram tokens, algo_params: {min_gram: 1, max_gram: 2}; with
                           ngram_type: token runs of characters within the tokens
       out: count          tokens and how often they occur, in the order of a Java hash map, out_params: {sort_alpha: true} by text
-      out: position       the place of the first character, and the token; the first place of a token that occurs again
+      out: position       the place of the first character, and the token; looked for from the token before on
       out: hash           hash values from 1 to out_params: {num_features: 1048576}, and how often they occur
       id_cols: [1]        columns that are repeated in the result
       tokenize_col: 2     the column with the texts

@@ -114,7 +114,7 @@ def read_csv_frame(path: str, options: dict[str, Any], metadata: Any, dtype: Any
         if options["header"] and n == 0:
             if not lines:
                 fail("data-format", f"{file} has no header")
-            names = [name.strip() for name in _split_line(lines[0], sep)]
+            names = _split_line(lines[0], sep)
             first = 1
         while n == 0 and first < len(lines) and lines[first].startswith((_IMPUTED, _DISTINCT)):
             word, *values = _split_line(lines[first], sep)

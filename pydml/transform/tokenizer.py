@@ -151,11 +151,15 @@ def columns_of(specification: TokenizeSpecification, max_tokens: int) -> int:
 
 
 def _tokens(text: str | None, specification: TokenizeSpecification) -> list[tuple[str, int]]:
-    """The tokens of a document, each with the place of its first character: where the text has it first."""
+    """The tokens of a document, each with the place of its first character: where the text has it from the token before on."""
     if text is None:
         return []
-    found = [t for t in java.split(text, specification.regex) if t]
-    tokens = [(t, text.find(t) + 1) for t in found]
+    tokens: list[tuple[str, int]] = []
+    start = 0
+    for token in java.split(text, specification.regex):
+        if token:
+            start = text.find(token, start)
+            tokens.append((token, start + 1))
     if specification.algorithm == "split":
         return tokens
     low, high = specification.grams

@@ -99,7 +99,7 @@ def test_jsonl(tmp_path):
 def test_a_schema_beside_the_one_of_the_metadata(tmp_path):
     write(mixed(), tmp_path / "F", format="csv", sep=";")
     assert read(tmp_path / "F", schema="string, int64, fp64, boolean").schema == mixed().schema
-    with pytest.raises(DMLError, match="schema is .* in .*mtd, but .* in the read statement"):
+    with pytest.raises(DMLError, match=r"schema is .* in .*mtd, but .* in the read statement"):
         read(tmp_path / "F", schema="STRING,STRING,FP64,BOOLEAN")
 
 
