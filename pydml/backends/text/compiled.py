@@ -434,14 +434,10 @@ def parse_libsvm():
             first = n
             p = next_entry(data, p, sep)
             if not ends(data, p):
-                value, p = _number(data, p, fives, exact_powers)
+                label, p = _number(data, p, fives, exact_powers)
                 if p >= 0:
                     p = after(data, p, sep)
                 if p >= 0:
-                    i[n] = row
-                    j[n] = features
-                    values[n] = value
-                    n += 1
                     p = next_entry(data, p, sep)
                 while p >= 0 and not ends(data, p):
                     start = p
@@ -467,6 +463,10 @@ def parse_libsvm():
                     state[1] = first
                     state[2] = row
                     return MALFORMED
+                i[n] = row
+                j[n] = features
+                values[n] = label
+                n += 1
                 row += 1
             while data[p] != 10:
                 p += 1

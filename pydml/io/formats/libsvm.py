@@ -63,9 +63,6 @@ def parse_lines(
         label = parse_cell(entries[0])
         if label is None:
             bad_cell(file, number, 1, entries[0], "name the separator by sep=" if index_sep in entries[0] else "")
-        i.append(row)
-        j.append(features)
-        values.append(label)
         for place, entry in enumerate(entries[1:], 2):
             left, found, right = entry.partition(index_sep)
             index, value = parse_int(left.strip()), parse_cell(right)
@@ -83,6 +80,9 @@ def parse_lines(
             i.append(row)
             j.append(index - 1)
             values.append(value)
+        i.append(row)
+        j.append(features)
+        values.append(label)
         row += 1
     return np.array(i, np.int64), np.array(j, np.int64), np.array(values, np.float64), row
 
