@@ -47,19 +47,14 @@ def absent(column: Column) -> np.ndarray:
     return column.missing()
 
 
-def _known_texts(column: Column) -> list[str | None]:
-    """The texts of a column, None for absent cells."""
-    if column.type == STRING:
-        return [t or None for t in column.data.tolist()]
-    return column.texts()
-
-
 def distinct(column: Column) -> tuple[list[str], np.ndarray]:
     """The distinct texts in the order of their first cells, and for each cell its number in them, -1 where it is absent."""
     if column.type in (STRING, CHARACTER):
-        cells = _known_texts(column)
-        places: dict[Any, int] = {t: i for i, t in enumerate(dict.fromkeys(t for t in cells if t is not None))}
-        return list(places), np.array([places.get(t, -1) for t in cells], np.int64)
+        cells = column.data.tolist()
+        texts = [t for t in dict.fromkeys(cells) if t]
+        places: dict[Any, int] = {None: -1, "": -1}
+        places.update((t, i) for i, t in enumerate(texts))
+        return texts, np.fromiter(map(places.__getitem__, cells), np.int64, len(cells))
     there = ~column.missing()
     values, first, inverse = np.unique(column.data[there], return_index=True, return_inverse=True)
     order = np.argsort(first, kind="stable")
@@ -67,21 +62,24 @@ def distinct(column: Column) -> tuple[list[str], np.ndarray]:
     rank[order] = np.arange(len(order))
     numbers = np.full(len(column), -1, np.int64)
     numbers[there] = rank[inverse.reshape(-1)]
-    texts = Column(column.type, values[order]).texts()
-    return [str(t) for t in texts], numbers
+    texts = [str(t) for t in Column(column.type, values[order]).texts()]
+    return texts, numbers
 
 
 class Recode:
     """Codes 1, 2, ... for the distinct texts of a column, in the order of their first cells."""
 
-    def __init__(self, codes: dict[str, int], size: int | None = None):
+    def __init__(self, codes: dict[str, int]):
         self.table = codes
-        self.size = max(codes.values(), default=0) if size is None else size
+        self.size = max(codes.values(), default=0)
+        self._seen: tuple[Any, ...] = (None, [], None)  # the column that it was built of, with its distinct texts
 
     @staticmethod
     def build(column: Column) -> Recode:
-        texts, _ = distinct(column)
-        return Recode({t: i for i, t in enumerate(texts, 1)})
+        texts, numbers = distinct(column)
+        result = Recode({t: i for i, t in enumerate(texts, 1)})
+        result._seen = column, texts, numbers
+        return result
 
     @staticmethod
     def load(cells: Sequence[str], name: str, what: str) -> Recode:
@@ -95,15 +93,18 @@ class Recode:
 
     def codes(self, column: Column) -> np.ndarray:
         """The code of each cell; NaN for absent cells and texts without a code."""
-        texts, numbers = distinct(column)
+        texts, numbers = self._seen[1:] if self._seen[0] is column else distinct(column)
         known = np.array([self.table.get(t, np.nan) for t in texts] + [np.nan])
         return known[numbers]
 
     def cells(self, codes: np.ndarray) -> Column:
         """The texts of codes, fractions cut off; missing for codes that nothing has."""
-        texts = {code: text for text, code in self.table.items()}
-        values = np.where(np.isfinite(codes), np.trunc(codes), 0).tolist()
-        return Column(STRING, object_array([texts.get(int(v)) for v in values]))
+        texts = np.full(self.size + 1, None, object)
+        for text, code in self.table.items():
+            texts[code] = text
+        with np.errstate(invalid="ignore"):
+            known = (codes >= 1) & (codes < self.size + 1)
+        return Column(STRING, texts[np.where(known, codes, 0).astype(np.int64)])
 
     def entries(self) -> list[str]:
         texts = list(self.table)
@@ -177,15 +178,15 @@ class Bin:
 
     def cells(self, codes: np.ndarray) -> Column:
         """The middle of each bin, as text; between two codes the place between."""
-        texts: list[str | None] = []
-        for code in codes.tolist():
-            if code != code or not self.size:
-                texts.append("NaN")
-                continue
-            number = min(max(int(np.floor(code + 0.5)), 1), self.size)
-            low, high = float(self.lower[number - 1]), float(self.upper[number - 1])
-            texts.append(double_text(low + (high - low) * (code - number + 0.5)))
-        return Column(STRING, object_array(texts))
+        if not self.size:
+            return Column(STRING, object_array(["NaN"] * len(codes)))
+        distinct_codes, inverse = np.unique(codes, return_inverse=True)
+        known = np.where(np.isnan(distinct_codes), 1, distinct_codes)
+        number = np.clip(np.floor(known + 0.5), 1, self.size).astype(np.int64)
+        low, high = self.lower[number - 1], self.upper[number - 1]
+        middle = low + (high - low) * (distinct_codes - number + 0.5)
+        texts = object_array([double_text(v) for v in middle.tolist()])
+        return Column(STRING, texts[inverse.reshape(-1)])
 
     def entries(self) -> list[str]:
         pairs = zip(self.lower.tolist(), self.upper.tolist(), strict=True)
@@ -229,7 +230,10 @@ def _hashes(column: Column, there: np.ndarray) -> np.ndarray:
     """`hashCode` of the cells as objects of Java, int32."""
     data = column.data[there]
     if column.type == STRING:
-        return string_hashes(data.tolist())
+        cells = data.tolist()
+        texts = list(dict.fromkeys(cells))
+        hashes = dict(zip(texts, string_hashes(texts).tolist(), strict=True))
+        return np.fromiter(map(hashes.__getitem__, cells), np.int32, len(cells))
     if column.type == CHARACTER:
         return np.array([ord(c) for c in data.tolist()], np.int32)
     if column.type == BOOLEAN:

@@ -204,19 +204,17 @@ class Encoding:
         columns = []
         start = 0
         for j, (encoder, width) in enumerate(zip(self.encoders, widths, strict=True)):
-            part = _columns_of(matrix, start, start + width)
-            start += width
+            first, stop = start, start + width
+            start = stop
             if isinstance(encoder, Words):
-                columns.append(encoder.cells(part))
+                columns.append(encoder.cells(_columns_of(matrix, first, stop)))
                 continue
             if j in self.specification.dummycode:
-                codes = np.where((part != 0).any(axis=1), (part != 0).argmax(axis=1) + 1.0, 0.0) if width else None
-                if codes is None:
-                    codes = np.zeros(len(part))
+                codes = _first_nonzero(matrix, first, stop)
                 if isinstance(encoder, Bin):  # no bin is set where there was no number
                     codes = np.where(codes == 0, np.nan, codes)
             else:
-                codes = part[:, 0].astype(np.float64)
+                codes = _columns_of(matrix, first, stop)[:, 0].astype(np.float64)
                 if isinstance(encoder, Hash):
                     columns.append(Column(FP64, codes))
                     continue
@@ -234,6 +232,19 @@ def _columns_of(matrix: np.ndarray | Sparse, start: int, stop: int) -> np.ndarra
     if isinstance(matrix, Sparse):
         return matrix.csr[:, start:stop].toarray()
     return matrix[:, start:stop]
+
+
+def _first_nonzero(matrix: np.ndarray | Sparse, start: int, stop: int) -> np.ndarray:
+    """For each row the 1-based place in these columns of the first cell that is not 0, or 0."""
+    result = np.zeros(matrix.shape[0])
+    if isinstance(matrix, Sparse):
+        part = matrix.csr[:, start:stop]
+        rows = np.flatnonzero(np.diff(part.indptr))
+        result[rows] = part.indices[part.indptr[rows]] + 1
+    elif stop > start:
+        there = matrix[:, start:stop] != 0
+        result = np.where(there.any(axis=1), there.argmax(axis=1) + 1.0, 0.0)
+    return result
 
 
 def _entries(column: Column) -> list[str]:
@@ -295,46 +306,60 @@ class _Assembly:
         self.rows, self.dtype = rows, dtype
         self.width = 0
         self.dense: list[tuple[int, np.ndarray]] = []  # first column, cells
-        self.cells: list[tuple[np.ndarray, np.ndarray]] = []  # rows, columns of cells to which 1 is added
+        self.dummies: list[tuple[int, np.ndarray]] = []  # first column, 0-based place of the 1 in each row, or -1
+        self.counts: list[tuple[np.ndarray, np.ndarray]] = []  # rows, columns of cells to which 1 is added
 
     def add_columns(self, cells: np.ndarray) -> None:
         self.dense.append((self.width, cells))
         self.width += cells.shape[1]
 
     def add_dummies(self, codes: np.ndarray, size: int) -> None:
-        there = np.flatnonzero((codes >= 1) & (codes <= size))
-        self.add_counts(there, codes[there].astype(np.int64) - 1, size)
+        with np.errstate(invalid="ignore"):
+            known = (codes >= 1) & (codes <= size)
+        self.dummies.append((self.width, np.where(known, codes, 0).astype(np.int64) - 1))
+        self.width += size
 
     def add_counts(self, rows: np.ndarray, columns: np.ndarray, size: int) -> None:
-        self.cells.append((rows, columns + self.width))
+        self.counts.append((rows, columns + self.width))
         self.width += size
 
     def matrix(self) -> np.ndarray | Sparse:
         size = self.rows * self.width
-        nonzeros = sum(len(r) for r, _ in self.cells) + sum(int(np.count_nonzero(c)) for _, c in self.dense)
+        nonzeros = sum(int(np.count_nonzero(c)) for _, c in self.dense)
+        nonzeros += sum(int(np.count_nonzero(p >= 0)) for _, p in self.dummies) + sum(len(r) for r, _ in self.counts)
         if self.width > 1 and size >= 4096 and nonzeros < SPARSITY_TURN_POINT * size:
             return self._sparse()
         check_dense_size(self.rows, self.width, np.dtype(self.dtype).itemsize)
         result = np.zeros((self.rows, self.width), self.dtype)
         for first, cells in self.dense:
             result[:, first : first + cells.shape[1]] = cells
-        for r, c in self.cells:
+        for first, places in self.dummies:
+            rows = np.flatnonzero(places >= 0)
+            result[rows, places[rows] + first] = 1
+        for r, c in self.counts:
             np.add.at(result, (r, c), 1)
         return result
 
     def _sparse(self) -> Sparse:
         from scipy.sparse import csr_matrix
 
-        rows, columns = [r for r, _ in self.cells], [c for _, c in self.cells]
-        values = [np.ones(len(r), self.dtype) for r in rows]
+        # one slot in each row for each column of cells and each set of dummies, in the order of the columns
+        slots: list[tuple[int, Any, Any]] = [(first, first + places, places >= 0) for first, places in self.dummies]
         for first, cells in self.dense:
-            i, j = np.nonzero(cells)
-            rows.append(i)
-            columns.append(j + first)
-            values.append(cells[i, j].astype(self.dtype))
-        places = np.concatenate(rows), np.concatenate(columns)
-        csr = csr_matrix((np.concatenate(values), places), shape=(self.rows, self.width))
-        csr.sum_duplicates()
+            slots += [(first + k, first + k, cells[:, k]) for k in range(cells.shape[1])]
+        slots.sort(key=lambda slot: slot[0])
+        columns = np.empty((self.rows, len(slots)), np.int32)
+        values = np.empty((self.rows, len(slots)), self.dtype)
+        for k, (_, column, value) in enumerate(slots):
+            columns[:, k], values[:, k] = column, value
+        kept = values != 0
+        starts = np.zeros(self.rows + 1, np.int64)
+        np.cumsum(kept.sum(axis=1), out=starts[1:])
+        shape = self.rows, self.width
+        csr = csr_matrix((values[kept], columns[kept], starts), shape=shape)
+        for r, c in self.counts:
+            csr = csr + csr_matrix((np.ones(len(r), self.dtype), (r, c)), shape=shape)
+        csr.sort_indices()
         return Sparse(csr)
 
 
