@@ -9,6 +9,7 @@ once would look, to the user and to the limits of a container, as if it had been
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import threading
@@ -139,12 +140,21 @@ class Stored:
         self.shape = (manifest.rows, manifest.cols)
         self.table = pixel_table(manifest, pixels, dtype)
         self._starts = np.concatenate(([0], np.cumsum([s.rows for s in manifest.shards], dtype=np.int64)))
+        self._first = 0  # the row of the data set that is row 0 here
         self._last = 0  # where the last block ended
         self._ahead: _Ahead | None = None
         self._lock = threading.Lock()
 
     def __repr__(self) -> str:
         return f"Stored({self.shape[0]} x {self.shape[1]}, {self.folder})"
+
+    def part(self, first: int, last: int) -> Stored:
+        """Rows first..last (0-based, half open) as a matrix that is in files, too."""
+        result = copy.copy(self)
+        result.shape = (last - first, self.shape[1])
+        result._first = self._first + first
+        result._last, result._ahead, result._lock = 0, None, threading.Lock()
+        return result
 
     # ---- numbers
 
@@ -210,6 +220,7 @@ class Stored:
     def _read(self, rows: np.ndarray) -> np.ndarray:
         """Read rows in the order of the file; neighbours by one call."""
         cols = self.shape[1]
+        rows = rows + self._first
         out = np.empty((len(rows), cols), np.uint8)
         if not len(rows):
             return out

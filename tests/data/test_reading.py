@@ -127,6 +127,30 @@ def test_whole_matrix_operations_see_an_ordinary_matrix(stored):
     assert got.R.shape == X.shape
 
 
+def test_large_ranges_stay_in_files(stored, limit):
+    folder, pixels = stored
+    limit(7000)  # a range of 11 rows has 1760 bytes, more than a quarter
+    text = """
+    X = read($data + "/train")
+    V = X[1:18,]
+    T = X[19:50,]
+    A = T[1:9,]; B = T[10:18,]; C = T[19:20,]
+    U = T[3:32,]; D = U[5:8,]; E = batchOf(U, o, 1, 3); F = V[18,]
+    n = nrow(T); s = sum(V)
+    """
+    order = np.array([[30.0], [1], [2]])
+    names = ["A", "B", "C", "D", "E", "F", "n", "s"]
+    got, X = run(text, folder, outputs=names, o=order), numbers(folder, pixels)
+    assert got.n == 32
+    np.testing.assert_allclose(got.s, X[:18].sum(), rtol=1e-12)
+    np.testing.assert_array_equal(np.vstack([got.A, got.B, got.C]), X[18:38])
+    np.testing.assert_array_equal(got.D, X[24:28])
+    np.testing.assert_array_equal(got.E, X[[49, 20, 21]])
+    np.testing.assert_array_equal(got.F, X[17:18])
+    with pytest.raises(DMLError, match="46 x 20 would need"):
+        run('X = read($data + "/train")\nY = X[1:46,]\ns = sum(Y)', folder, outputs="s")
+
+
 def test_functions_and_lists_pass_it_on_unread(stored, limit):
     folder, pixels = stored
     limit(7000)  # the whole has 8000 bytes

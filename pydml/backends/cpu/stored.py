@@ -10,10 +10,11 @@ from pydml.backends.cpu.threads import parallel_for
 from pydml.builtins.batches import batch_rows
 from pydml.builtins.indexing import bounds
 from pydml.builtins.registry import kernel
-from pydml.values.storage import check_dense_size
+from pydml.values.storage import check_dense_size, memory_limit
 
 SMALL = 1 << 18  # cells up to which NumPy converts a block, and no Numba is needed
 NS_PER_CELL = 0.6
+LARGE = 4  # a range of rows larger than this part of the memory limit stays in files
 
 
 def converted(X: Any, block: np.ndarray) -> np.ndarray:
@@ -37,6 +38,8 @@ def converted(X: Any, block: np.ndarray) -> np.ndarray:
 @kernel("[]", "stored")
 def _index(X, rl, ru, cl, cu):
     r0, r1, c0, c1 = bounds(X, rl, ru, cl, cu)
+    if c1 - c0 == X.shape[1] and (r1 - r0) * X.shape[1] * X.dtype.itemsize > memory_limit() // LARGE:
+        return X.part(r0, r1)
     check_dense_size(r1 - r0, X.shape[1], X.dtype.itemsize)
     rows = converted(X, X.block(r0, r1))
     # a part of the columns: a copy, as a view would keep the whole rows
