@@ -332,10 +332,8 @@ class _Parser:
         self.names: dict[str, int] = {}
         self.parameter_type = "String[]" if arrays else _S
 
-    def refuse_at(self, position: int, message: str, help: str = "") -> NoReturn:
-        fail(
-            "value", f"map: {message} at character {position + 1} of the expression {_shortened(self.text)}", help=help
-        )
+    def refuse_at(self, position: int, message: str, help: str = "", id: str = "value") -> NoReturn:
+        fail(id, f"map: {message} at character {position + 1} of the expression {_shortened(self.text)}", help=help)
 
     def refuse(self, message: str, help: str = "") -> NoReturn:
         self.refuse_at(self.tokens[self.i][2], message, help)
@@ -622,7 +620,7 @@ class _Parser:
             self.refuse_at(position, f"there is no variable {word}", help)
         if word not in _STATIC:
             help = suggest(word, _STATIC) or f"there are {', '.join(sorted(_STATIC))}"
-            self.refuse_at(position, f"the class {word} is not supported", help)
+            self.refuse_at(position, f"the class {word} is not supported", help, "not-supported")
         self.need(".")
         place = self.i
         member = self.name()

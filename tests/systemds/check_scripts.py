@@ -10,6 +10,7 @@ other as it would be run, with a value for each `$name` that has no default.  St
     compiles
     reads data        compiles, apart from files of data that are not there
     import missing    imports a file that SystemDS does not deliver, at least not in the jar
+    not supported     SystemDS runs it and pydml refuses it; the reasons are in NOT_SUPPORTED
     refused by both   not DML: SystemDS's own parser refuses it too (the reasons are in REFUSED)
     does not compile
 
@@ -36,6 +37,12 @@ from pydml.syntax import ast, parse
 REFUSED = {
     "databricks/demo.dml": "assigns to the keyword `in`",
     "nn/examples/Example-ImageNet_AlexNet_Optimizers.dml": "calls train() with other arguments than it has",
+    "pipelines/scripts/cleaning.dml": "calls bandit() with other arguments than it has",
+}
+
+# Scripts that SystemDS runs and pydml refuses, and why.
+NOT_SUPPORTED = {
+    "builtin/dedup.dml": "calls transformapply without metadata",
 }
 
 # Values of parameters without which a script makes no sense.
@@ -68,6 +75,8 @@ def check(path: Path, scripts: Path) -> Outcome:
         place = f"{Path(first.span.file.name).name}:{first.span.line}: " if first.span is not None else ""
         if name in REFUSED:
             return Outcome(name, "refused by both", REFUSED[name])
+        if name in NOT_SUPPORTED:
+            return Outcome(name, "not supported", NOT_SUPPORTED[name])
         missing = first.id == "import" and first.message.startswith("cannot find")
         return Outcome(name, "import missing" if missing else "does not compile", f"{place}{first.message}")
     return Outcome(name, "compiles")
@@ -111,7 +120,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def table(outcomes: list[Outcome]) -> str:
     """How many scripts of each folder are in which state."""
-    states = ("compiles", "reads data", "import missing", "refused by both", "does not compile")
+    states = ("compiles", "reads data", "import missing", "refused by both", "not supported", "does not compile")
     counts: dict[str, Counter[str]] = {}
     for o in outcomes:
         counts.setdefault(o.path.rpartition("/")[0], Counter())[o.state] += 1

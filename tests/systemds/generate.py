@@ -661,7 +661,9 @@ class Writer:
             f'{x} = aggregate(target={v.text}, groups=abs({v.text}) %% 3 + 1, fn="{self.pick(("sum", "count", "min", "max"))}")',
             f"{x} = as.matrix(median({v.text} * 2 + 1))",  # zeros are special in SystemDS
             f"{x} = as.matrix(quantile({v.text} * 2 + 1, {self.pick((0.1, 0.25, 0.5, 0.9))}))",
-            f'{x} = outer({v.text}, t({v.text}), "{self.pick(("+", "*", "<", "max"))}")',
+            # constant vectors are special in SystemDS
+            f"{x} = outer({v.text} + seq(1, {v.kind.rows}), t({v.text} + seq(1, {v.kind.rows})), "
+            f'"{self.pick(("+", "*", "<", "max"))}")',
             f"{x} = as.matrix(countDistinct({A.text}))",
             f"{x} = rowIndexMax({A.text})",
             f"{x} = colVars({A.text})",
@@ -680,7 +682,11 @@ class Writer:
         B = self.matrix(n, m, 1, True)
         total = f"({A.text} %% 9)"
         scale = self.pick((0.5, 2, 3))
+        sums = self.pick(("ij,ij->i", "ij,kj->ik", "ij,ij->j"))
+        # SystemDS takes rows for columns in einsum
+        product = f'einsum("{sums}", {A.text}, {B.text})' if n > 1 else f"{A.text} %*% t({B.text})"
         return (
+            f"{x} = {product}",
             f"{x} = inv({definite})",
             f"{x} = solve({definite}, seq(1, {k}))",
             f"{x} = cholesky({definite})",
@@ -712,8 +718,6 @@ class Writer:
             f"{x} = lower.tri(target={A.text}, diag=FALSE, values=FALSE)",
             f"{x} = {A.text} %/% {scale} + {A.text} %% {scale}",
             f"{x} = log(abs({A.text}) + 1, {self.number(2, 5)})",
-            f'{x} = einsum("ij,ij->i", {A.text}, {B.text})',
-            f'{x} = einsum("ij,kj->ik", {A.text}, {B.text})',
             f"{x} = order(target=unique({v.text}), by=1)",
             f"{x} = as.matrix(pnorm(target={self.number(-3, 3)}.25, mean=0.5, sd=2))",
             f"{x} = as.matrix(qt(target=0.{self.number(1, 9)}, df={self.number(1, 9)}))",
