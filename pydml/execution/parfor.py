@@ -58,6 +58,7 @@ class ParforRunner:
         if not iterations:
             return tuple(inputs[position[r]] for r in results)
 
+        context.random.next_seed()  # another loop, or the next run of this one, draws other numbers
         contexts = [context.fork(index) for index in range(len(iterations))]
 
         def iterate(index: int) -> tuple[Any, ...]:

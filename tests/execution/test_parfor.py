@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 
+import numpy as np
 import pytest
 
 from pydml.backends.cpu.threads import limit
@@ -121,3 +122,22 @@ def test_first_error_in_the_order_of_iterations_is_reported():
     with pytest.raises(DMLError) as caught:
         run(text)
     assert "no1" in caught.value.message
+
+
+def test_each_loop_draws_its_own_random_numbers():
+    script = """
+X = matrix(0, 5, 4)
+for (e in 1:2) {
+  parfor (i in 1:5) {
+    X[i, e] = rand(rows=1, cols=1)
+  }
+}
+parfor (i in 1:5) {
+  X[i, 3] = rand(rows=1, cols=1)
+}
+X[, 4] = rand(rows=5, cols=1)
+"""
+    program = compile_program(SourceFile("<loops>", script), outputs=["X"])
+    first, again = (program.run(Context(seed=1))["X"] for _ in range(2))
+    assert np.array_equal(first, again)
+    assert len(np.unique(first)) == 20
