@@ -68,6 +68,17 @@ def test_folders_of_part_files(tmp_path):
     assert '0-m-00001: line 3, column 2: "x" is not a number' in error(read, folder, format="mm").message
 
 
+def test_a_folder_of_arrays(tmp_path):
+    folder = tmp_path / "x"
+    folder.mkdir()
+    np.save(folder / "a.npy", np.arange(6).reshape(2, 3))
+    np.save(folder / "b.npy", np.full((1, 3), 0.5))
+    assert read_dense(folder, format="npy").tolist() == [[0, 1, 2], [3, 4, 5], [0.5, 0.5, 0.5]]
+    assert static_type(str(folder), {"format": "npy"}).rows == 3
+    np.save(folder / "c.npy", np.ones((1, 2)))
+    assert "c.npy holds an array of shape (1, 2), the files before (2, 3)" in error(read, folder, format="npy").message
+
+
 @pytest.mark.parametrize("make", [np.array, sparse])
 def test_libsvm_round_trip(tmp_path, make):
     array = np.array([[1.5, 0, 3], [0, 2, 0], [0, 0, -1e10], [0, 0, 0]])

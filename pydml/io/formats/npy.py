@@ -74,11 +74,25 @@ def flat_elements(value: List) -> dict[str, Any]:
     return elements
 
 
+def _arrays(path: str) -> list[np.ndarray]:
+    """The arrays of a file or of the files of a folder, which lie one below the other."""
+    arrays: list[np.ndarray] = []
+    for file in part_files(path):
+        if read_bytes(file, len(_MAGIC)) != _MAGIC:
+            fail("data-format", f"{file} is not a file of NumPy")
+        array = _load(file)
+        if arrays and array.shape[1:] != arrays[0].shape[1:]:
+            shapes = f"{array.shape}, the files before {arrays[0].shape}"
+            fail("data-format", f"{file} holds an array of shape {shapes}; only the first dimension may differ")
+        arrays.append(array)
+    if not arrays:
+        fail("data-format", f"{path} is empty")
+    return arrays
+
+
 def read_npy(path: str, options: dict[str, Any], metadata: Any, dtype: Any) -> Any:
-    file = only_file(path)
-    if read_bytes(file, len(_MAGIC)) != _MAGIC:
-        fail("data-format", f"{file} is not a file of NumPy")
-    return as_matrix(_load(file), file, metadata, dtype)
+    arrays = _arrays(path)
+    return as_matrix(arrays[0] if len(arrays) == 1 else np.concatenate(arrays), path, metadata, dtype)
 
 
 def write_npy(value: Any, path: str, options: dict[str, Any]) -> None:
@@ -88,11 +102,8 @@ def write_npy(value: Any, path: str, options: dict[str, Any]) -> None:
 
 
 def size_npy(path: str, options: dict[str, Any], metadata: Any) -> tuple[int | None, int | None]:
-    file = only_file(path)
-    if read_bytes(file, len(_MAGIC)) != _MAGIC:
-        fail("data-format", f"{file} is not a file of NumPy")
-    array = _load(file)
-    return (array.shape[0] if array.ndim else 1), int(np.prod(array.shape[1:], dtype=np.int64))
+    arrays = _arrays(path)
+    return sum(a.shape[0] if a.ndim else 1 for a in arrays), int(np.prod(arrays[0].shape[1:], dtype=np.int64))
 
 
 FORMAT = Format(
