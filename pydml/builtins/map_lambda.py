@@ -35,6 +35,10 @@ def _margin(value: float) -> int:
 def _map_type(target: Type, expression: Type, margin: Type) -> Type:
     if not isinstance(expression.const, str) or not isinstance(margin.const, (int, float)):
         return Type(FRAME)
+    from pydml.transform.patterns import pattern_call
+
+    if pattern_call(expression.const) is not None:
+        return Type(FRAME, rows=target.rows, cols=target.cols)
     try:
         parameters = _expression(expression.const, _margin(margin.const)).parameters
     except DMLError as error:
@@ -61,12 +65,17 @@ def map(target, expression, margin):
 
     Expressions have literals, operators, casts, `c ? a : b`, `new String[]{...}`, methods of texts (length, charAt, substring,
     indexOf, contains, startsWith, replace, replaceAll, split, trim, matches, ...), and functions of String, Integer, Long,
-    Double, Boolean, Character, Math and UtilFunctions.  There are no statements and no other classes.  As SystemDS `map`,
+    Double, Boolean, Character, Math and UtilFunctions.  There are no statements and no other classes.  The text
+    "UtilFunctions.syntacticalPatternDiscovery(0.8,NA)" replaces cells that do not look like 80 % of their column.  As SystemDS `map`,
     which compiles any Java and keeps two parameters to UtilFunctions.jaccardSim.
     """
     from pydml.transform.java import JavaError
+    from pydml.transform.patterns import mark_outliers, pattern_call
 
     margin = _margin(margin)
+    discovery = pattern_call(expression)
+    if discovery is not None:
+        return mark_outliers(target, *discovery)
     function = _expression(expression, margin)
     if function.parameters == 2:
         return _pairs(target, function)
@@ -95,6 +104,11 @@ map.case(
 map.case(
     'toString(map(frame(["ab", "bc"], rows=2, cols=1), "(x, y) -> UtilFunctions.jaccardSim(x, y) * 3"), linesep=";")',
     "# FRAME: nrow = 2, ncol = 2;# C1 C2;# STRING STRING;0.0 1.0;0.0 0.0;",
+)
+map.case(
+    'F = frame(["12", "7", "345", "x", "88"], rows=5, cols=1)\n'
+    'RESULT = toString(map(F, "UtilFunctions.syntacticalPatternDiscovery(0.7,NA)"), linesep=";")',
+    "# FRAME: nrow = 5, ncol = 1;# C1;# STRING;12;7;345;NA;88;",
 )
 map.fails('map(frame("a", rows=1, cols=1), "x -> x.lenght()")', "value", "String has no method lenght at character 8")
 map.fails('map(frame("a", rows=1, cols=1), "x.trim()")', "value", "expected ->, found .")
