@@ -391,7 +391,8 @@ _OUTER = {**BINARY, "min": elementwise.min_, "max": elementwise.max_, "xor": ele
 
 def _outer_type(u: Type, v: Type, op: Type) -> Type:
     same = u.rows == v.rows or None in (u.rows, v.rows)
-    if u.cols not in (1, None) or (v.rows not in (1, None) and not same):
+    equal = u.shape_known and (u.rows, u.cols) == (v.rows, v.cols) and 1 not in (u.rows, u.cols)
+    if not equal and (u.cols not in (1, None) or (v.rows not in (1, None) and not same)):
         fail(
             "shape-mismatch",
             f"outer: u must be a column and v a row, got {u.size_text()} and {v.size_text()}",
@@ -406,15 +407,16 @@ def _outer_type(u: Type, v: Type, op: Type) -> Type:
 def outer(u, v, op):
     """Every combination of a cell of the column u with a cell of the row v.  u: (n, 1), v: (1, m).  Returns (n, m).
 
-    v may also be (n, m): then cell i of u meets the cells of row i.
+    v may also be (n, m): then cell i of u meets the cells of row i.  So may both: then each cell meets the one at its place.
     op: an operator (+ - * / ^ %% %/% == != < <= > >= & |), min, max or xor.
     """
-    if u.shape[0] == v.shape[0] != 1:
+    if u.shape[0] == v.shape[0] != 1 == u.shape[1]:
         u = np.repeat(u, v.shape[1], axis=1)
     return _OUTER[op].run(u, v)
 
 
 outer.case('outer(matrix("1 2", 2, 1), matrix("3 4 1 1", 2, 2), "-")', "-2 -3 / 1 1")
+outer.case('outer(matrix("1 2 3 4", 2, 2), matrix("3 4 1 1", 2, 2), "-")', "-2 -2 / 2 3")
 outer.case('outer(matrix("1 2", 2, 1), matrix("3 4", 1, 2), "*")', "3 4 / 6 8")
 outer.case('outer(matrix("1 2", 2, 1), matrix("1 2", 1, 2), ">=")', "1 0 / 1 1")
 outer.case('outer(matrix("1 5", 2, 1), matrix("3 4", 1, 2), "min")', "1 1 / 3 4")
