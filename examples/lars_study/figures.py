@@ -13,6 +13,11 @@ from results_file import read_results
 from pydml.plot.figures import COLORS, load_matplotlib, save
 
 NAMES = {"momentum": "SGD with momentum", "lars": "LARS", "lamb": "LAMB"}
+LABELS = {
+    "recommended": ", warm-up and decay, best rate",
+    "paper": ", the paper's rate of 0.01",
+    "constant": ", the paper's schedule, other rates",
+}
 QUANTITIES: dict[str, tuple[str, Callable[[Outcome], float]]] = {
     "test_accuracy": ("test accuracy", lambda o: o.test_accuracy),
     "train_accuracy": ("training accuracy", lambda o: o.train_accuracy),
@@ -69,7 +74,7 @@ def _over_batch_size(results: Results, title: str, quantity: Callable[[Outcome],
     ax = figure.subplots()
     sizes: set[int] = set()
     for color, optimizer in zip(COLORS, NAMES, strict=False):
-        for setting, style in (("recommended", "-"), ("paper", ":")):
+        for setting, style in (("recommended", "-"), ("paper", ":"), ("constant", "--")):
             grouped = outcomes(results, setting, optimizer)
             if not grouped:
                 continue
@@ -77,7 +82,7 @@ def _over_batch_size(results: Results, title: str, quantity: Callable[[Outcome],
             sizes.update(batches)
             values = [[quantity(o) for o in grouped[b]] for b in batches]
             means = [statistics.fmean(v) for v in values]
-            label = NAMES[optimizer] + (", the paper's rate of 0.01" if setting == "paper" else ", best rate")
+            label = NAMES[optimizer] + LABELS[setting]
             ax.plot(batches, means, style, color=color, marker="o", markersize=4, linewidth=1.6, label=label)
             low, high = [min(v) for v in values], [max(v) for v in values]
             if setting == "recommended":
@@ -138,6 +143,7 @@ def tables_text(results: Results) -> str:
     for setting, title in (
         ("recommended", "Best rate, warm-up and quadratic decay"),
         ("paper", "The paper's rate, 0.01 / (1 + 1e-4 * updates)"),
+        ("constant", "The paper's schedule with other rates"),
         ("equal steps", "Equal numbers of updates"),
     ):
         table = _table(results, setting)

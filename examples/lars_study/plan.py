@@ -19,7 +19,7 @@ SEEDS = (1, 2, 3)
 class Run(NamedTuple):
     """The settings of one run, and its name in the results."""
 
-    setting: str  # "recommended", "paper" or "equal steps"
+    setting: str  # "recommended", "paper", "constant" (the paper's schedule with other rates) or "equal steps"
     optimizer: str  # "momentum", "lars" or "lamb"
     batch_size: int
     rate: float
@@ -29,7 +29,7 @@ class Run(NamedTuple):
 
     @property
     def schedule(self) -> str:
-        return "paper" if self.setting == "paper" else "warmup"
+        return "paper" if self.setting in ("paper", "constant") else "warmup"
 
     @property
     def bias_rule(self) -> str:
@@ -68,6 +68,8 @@ class Plan:
     # the other seeds begin with these
     important: Sequence[int] = (16000, 1024, 32000, 8000)
     paper_batch_sizes: Sequence[int] = (1024, 16000, 32000, 128, 8000, 28000)
+    # where the paper's schedule, without warm-up and almost constant, is tried with the rates that suit LARS
+    constant_batch_sizes: Sequence[int] = (16000, 32000)
     lamb_batch_sizes: Sequence[int] = (16000, 32000, 8000, 1024)
     lamb_swept: Sequence[int] = (16000,)
     equal_steps: int = 12
@@ -114,22 +116,31 @@ class Plan:
 
     def _main_runs(self, best: dict[tuple[str, int], float]) -> Iterator[Run]:
         """What a study that is cut short should have: the large batches first, then more seeds and batch sizes in turn."""
-        for batches, seed, paper in (
-            ((28000, 8000, 4096), 0, (16000, 1024)),
-            ((32000, 16000), 1, ()),
-            ((32000, 16000), 2, (32000,)),
-            (self.batch_sizes, 0, ()),
-            (self.important, 1, ()),
-            (self.important, 2, ()),
-        ):
+        yield from self._at_all_seeds((28000, 8000, 4096), (0,), best)
+        for batch in (16000, 1024, 32000):
+            yield from self._paper(batch)
+        for batch in self.constant_batch_sizes:
+            for optimizer, rates in (("lars", (10.0, 5.0)), ("momentum", (0.02,))):
+                for rate in rates:
+                    yield Run("constant", optimizer, batch, rate, self.seeds[0], self.epochs)
+        yield from self._at_all_seeds((16000,), (1, 2), best)
+        yield from self._at_all_seeds((32000, 8000), (1, 2), best)
+        yield from self._at_all_seeds(self.batch_sizes, (0,), best)
+        yield from self._at_all_seeds(self.important, (1, 2), best)
+
+    def _paper(self, batch: int) -> Iterator[Run]:
+        if batch in self.paper_batch_sizes:
+            for optimizer in ("momentum", "lars"):
+                yield Run("paper", optimizer, batch, 0.01, self.seeds[0], self.epochs)
+
+    def _at_all_seeds(
+        self, batches: Sequence[int], seeds: Sequence[int], best: dict[tuple[str, int], float]
+    ) -> Iterator[Run]:
+        for seed in seeds:
             for batch in batches:
                 if batch in self.batch_sizes and seed < len(self.seeds):
                     for optimizer in ("momentum", "lars"):
                         yield self._at_best(optimizer, batch, self.seeds[seed], best)
-            for batch in paper:
-                if batch in self.paper_batch_sizes:
-                    for optimizer in ("momentum", "lars"):
-                        yield Run("paper", optimizer, batch, 0.01, self.seeds[0], self.epochs)
 
     def _further_runs(self, best: dict[tuple[str, int], float]) -> Iterator[Run]:
         """Equal numbers of updates; the other seeds; the paper's parameters at the other batch sizes."""
@@ -143,8 +154,7 @@ class Plan:
                 for optimizer in ("momentum", "lars"):
                     yield self._at_best(optimizer, batch, seed, best)
         for batch in self.paper_batch_sizes:
-            for optimizer in ("momentum", "lars"):
-                yield Run("paper", optimizer, batch, 0.01, self.seeds[0], self.epochs)
+            yield from self._paper(batch)
 
     def _known(self, optimizer: str, swept: Sequence[int], best: dict[tuple[str, int], float]) -> bool:
         return all((optimizer, batch) in best for batch in swept)
