@@ -326,6 +326,7 @@ source("nn/networks/efficientnet.dml") as net
 [out, cache, updates] = net::forward(X, 2, 17, 14, model, blocks, mode)
 [dX, gradients] = net::backward(dout, cache, updates, 2, 17, 14, model, blocks)
 updated = net::update_emas(model, updates)
+[stepped, state] = net::update_params_with_sgd_momentum(model, gradients, 0.01, 0.9, net::zeros_like(model))
 """
 
 
@@ -366,7 +367,7 @@ def test_efficientnet_is_pytorchs(mode):
 
     script = EFFICIENTNET
     if mode == "test":
-        script = "\n".join(line for line in script.splitlines() if "backward" not in line)
+        script = "\n".join(line for line in script.splitlines() if "gradients" not in line)
     result = pydml.run(script, X=X, dout=dout, model=model, blocks=blocks, mode=mode)
     np.testing.assert_allclose(result.out, expected.detach().numpy(), rtol=1e-9)
     if mode == "test":
@@ -388,6 +389,11 @@ def test_efficientnet_is_pytorchs(mode):
                 gradient, p.grad.numpy(), rtol=1e-7, atol=1e-10 * scale, err_msg=f"entry {i + 1}"
             )
     assert averages == 2 * (1 + 3 * len(blocks) + 1)
+    trained = [p for p in flat if p.grad is not None]
+    torch.optim.SGD(trained, lr=0.01, momentum=0.9).step()
+    for ours, p in zip(leaves(result.stepped), flat, strict=True):
+        expected = p.detach().numpy()
+        np.testing.assert_allclose(ours, expected, rtol=1e-8, atol=1e-8 * max(1.0, scale))
     changed = [
         not np.array_equal(a, b) for a, b in zip(leaves(result.updated), leaves(model), strict=True) if array(a).size
     ]
@@ -445,6 +451,9 @@ UNET = """
 source("nn/networks/unet.dml") as unet
 [out, cache] = unet::forward(X, 8, 12, model)
 [dX, gradients] = unet::backward(dout, cache, 8, 12, model)
+[m, v] = unet::init_adam_optim_params(model)
+[loss_gradients, loss] = unet::loss_gradients(X, Y, 8, 12, 3, model)
+[stepped, m, v] = unet::update_params_with_adam(model, loss_gradients, 0.01, 0.9, 0.999, 1e-18, 0, m, v)
 """
 
 
@@ -453,7 +462,8 @@ def test_unet_is_pytorchs(depth):
     rng = np.random.default_rng(2)
     N, C, H, W, K, width = 2, 2, 8, 12, 3, 3
     model = pydml.source("nn/networks/unet.dml").init(K, C, depth, width, 1)
-    model = [array(p) + rng.uniform(0, 0.2, size=array(p).shape) for p in model]
+    # small scores: the loss adds 1e-10 to probabilities, its gradient here does not
+    model = [0.4 * (array(p) + rng.uniform(0, 0.2, size=array(p).shape)) for p in model]
     X, dout = rng.normal(size=(N, C * H * W)), rng.normal(size=(N, K * H * W))
     x, P = torch.tensor(X, requires_grad=True), [torch.tensor(p, requires_grad=True) for p in model]
 
@@ -471,12 +481,24 @@ def test_unet_is_pytorchs(depth):
         up = F.conv_transpose2d(a, P[i].reshape(P[i].shape[0], -1, 2, 2), P[i + 1].reshape(-1), stride=2)
         a = convs(torch.cat([skip, up], 1), i + 2)
     expected = F.conv2d(a, P[-2][:, :, None, None], P[-1].reshape(-1)).reshape(N, -1)
-    r = pydml.run(UNET, X=X, dout=dout, model=model, outputs=["out", "dX", "gradients"])
+    labels = rng.integers(0, K, size=(N, H, W))
+    Y = np.eye(K)[labels].transpose(0, 3, 1, 2).reshape(N, -1)
+    r = pydml.run(UNET, X=X, Y=Y, dout=dout, model=model, outputs=["out", "dX", "gradients", "loss", "stepped"])
     np.testing.assert_allclose(r.out, expected.detach().numpy(), rtol=1e-10, atol=1e-12)
-    (expected * torch.tensor(dout)).sum().backward()
+    (expected * torch.tensor(dout)).sum().backward(retain_graph=True)
     np.testing.assert_allclose(r.dX, x.grad.numpy(), rtol=1e-9, atol=1e-10)
     for i, (gradient, p) in enumerate(zip(r.gradients, P, strict=True)):
         np.testing.assert_allclose(gradient, p.grad.numpy(), rtol=1e-9, atol=1e-10, err_msg=f"entry {i + 1}")
+
+    optimizer = torch.optim.Adam(P, 0.01, eps=1e-18)
+    optimizer.zero_grad()
+    probabilities = torch.softmax(expected.reshape(N, K, H, W), 1)
+    loss = F.nll_loss(torch.log(probabilities + 1e-10), torch.tensor(labels))
+    loss.backward()
+    optimizer.step()
+    assert r.loss == pytest.approx(loss.item(), rel=1e-8)
+    for i, (ours, p) in enumerate(zip(r.stepped, P, strict=True)):
+        np.testing.assert_allclose(ours, p.detach().numpy(), rtol=1e-8, atol=1e-8, err_msg=f"entry {i + 1}")
 
 
 def test_unet_wants_sizes_that_halve_evenly():

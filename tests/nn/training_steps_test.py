@@ -1,7 +1,6 @@
 """One training step of each network equals PyTorch's in double; micro-batches add up to the batch; 32 real images are learned.
 
-AlexNet with batch normalisation is in `test_alexnet_pytorch.py` with 20 steps; the gradients of EfficientNet and U-Net are in
-`extra_networks_test.py`.
+AlexNet with batch normalisation is in `test_alexnet_pytorch.py` with 20 steps, EfficientNet and U-Net are in `extra_networks_test.py`.
 """
 
 from __future__ import annotations
