@@ -83,6 +83,9 @@ def test_alexnet_of_full_size_has_the_shapes_of_the_paper():
         (4096, 4096),
         (4096, 10),
     ]
+    # with fc6 and fc8 for 224 x 224 images of 1000 classes: the number of one tower without groups
+    of_the_paper = [*shapes[:10], (9216, 4096), *shapes[11:14], (4096, 1000), (1, 1000)]
+    assert sum(rows * columns for rows, columns in of_the_paper) == 62_378_344
     assert shapes[1::2] == [(96, 1), (256, 1), (384, 1), (384, 1), (256, 1), (1, 4096), (1, 4096), (1, 10)]
 
 
@@ -101,6 +104,7 @@ def test_equal_layers_start_out_different():
     assert sum(np.size(p) for p in lenet.init(1, 28, 28, 10, 1)) == 61706
 
 
+OPTIMIZERS = ("sgd", "momentum", "adam", "lars", "variant", "lamb")
 UPDATES = """
 source("nn/networks/alexnet.dml") as alexnet
 sgd = alexnet::update_params_with_sgd(model, gradients, 0.1)
@@ -109,6 +113,10 @@ sgd = alexnet::update_params_with_sgd(model, gradients, 0.1)
 [adam, moments] = alexnet::update_params_with_adam(model, gradients, 0.1, 0.9, 0.999, 1e-8, 0,
                                                    alexnet::init_adam_optim_params(model))
 [lars, u] = alexnet::update_params_with_lars(model, gradients, 0.1, 0.9, 0.5, 0.001, alexnet::init_lars_optim_params(model))
+[variant, u] = alexnet::update_params_with_lars(model, gradients, 0.1, 0.9, 0.5, 0.001, alexnet::init_lars_optim_params(model),
+                                                TRUE)
+[lamb, moments] = alexnet::update_params_with_lamb(model, gradients, 0.1, 0.9, 0.999, 1e-8, 0.5, 0,
+                                                   alexnet::init_lamb_optim_params(model))
 """
 
 
@@ -119,23 +127,25 @@ def test_updates_train_everything_but_the_moving_averages(with_bn):
     model = [np.asarray(p) for p in model]
     # gradients of averages are zero by contract; even others must not move them
     gradients = [np.full(p.shape, 0.3) for p in model]
-    result = pydml.run(UPDATES, model=model, gradients=gradients, outputs=["sgd", "momentum", "adam", "lars"])
+    result = pydml.run(UPDATES, model=model, gradients=gradients, outputs=list(OPTIMIZERS))
     kinds = [alexnet.parameter_kind(i + 1, len(model)) for i in range(len(model))]
     assert kinds.count("weight") == 8 and kinds.count("average") == (10 if with_bn else 0)
     for i, (p, kind) in enumerate(zip(model, kinds, strict=True)):
         if kind == "average":
-            for name in ("sgd", "momentum", "adam", "lars"):
+            for name in OPTIMIZERS:
                 np.testing.assert_array_equal(result[name][i], p)
             continue
         np.testing.assert_allclose(result["sgd"][i], p - 0.03)
         np.testing.assert_allclose(result["momentum"][i], p - 0.03)
         np.testing.assert_allclose(result["adam"][i], p - 0.1, rtol=0, atol=2e-7)
-        step = 0.03
+        steps = {"lars": 0.03, "variant": 0.03, "lamb": 0.1}
         if kind == "weight":
             norm = np.linalg.norm(p)
-            local = 0.001 * norm / (np.linalg.norm(gradients[i]) + 0.5 * norm)
-            step = 0.1 * local * (0.3 + 0.5 * p)
-        np.testing.assert_allclose(result["lars"][i], p - step, err_msg=f"{kind} {i + 1}")
+            for name, of in (("lars", gradients[i]), ("variant", gradients[i] + 0.5 * p)):
+                steps[name] = 0.1 * 0.001 * norm / (np.linalg.norm(of) + 0.5 * norm) * (0.3 + 0.5 * p)
+            steps["lamb"] = 0.1 * norm / np.linalg.norm(1 + 0.5 * p) * (1 + 0.5 * p)
+        for name, step in steps.items():
+            np.testing.assert_allclose(result[name][i], p - step, atol=1e-7, err_msg=f"{name}, {kind} {i + 1}")
 
 
 def test_a_batch_in_pieces_has_the_same_gradients_without_batch_norm():

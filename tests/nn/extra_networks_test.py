@@ -187,6 +187,7 @@ UPDATES = {
     "adagrad": ("1e-8", lambda p: 0.1),
     "rmsprop": ("0.9, 1e-8", lambda p: 0.1 / np.sqrt(0.1)),
     "adam": ("0.9, 0.999, 1e-8, 0", lambda p: 0.1),
+    "lamb": ("0.9, 0.999, 1e-8, 0.5, 0", lambda p: 0.1),
 }
 
 
@@ -196,7 +197,7 @@ def test_optimizers_update_every_parameter_of_a_nested_model(name):
     arguments = UPDATES[name][0] if name in UPDATES else "0.9, 0.5, 0.001"
     script = f"""
 source("nn/networks/resnet.dml") as resnet
-state = resnet::{"adam_state_like" if name == "adam" else "zeros_like"}(model)
+state = resnet::{"adam_state_like" if name in ("adam", "lamb") else "zeros_like"}(model)
 {"" if name == "sgd" else "[upd, state] ="} resnet::update_params_with_{name}(model, gradients, 0.1{"" if name == "sgd" else f", {arguments}, state"})
 """
     if name == "sgd":
@@ -210,9 +211,13 @@ state = resnet::{"adam_state_like" if name == "adam" else "zeros_like"}(model)
     assert tree_map(lambda p: array(p).shape, result.upd) == tree_map(lambda p: p.shape, model)
     for i, (actual, p) in enumerate(zip(flat, leaves(model), strict=True)):
         step: Any = 0.03
-        if name in UPDATES:
+        weight = (i % 3 == 0 and i < len(flat) - 1) or i == len(flat) - 2
+        if name == "lamb" and weight:
+            direction = 1 + 0.5 * p
+            step = 0.1 * np.linalg.norm(p) / np.linalg.norm(direction) * direction
+        elif name in UPDATES:
             step = UPDATES[name][1](p)
-        elif name == "lars" and ((i % 3 == 0 and i < len(flat) - 1) or i == len(flat) - 2):
+        elif name == "lars" and weight:
             norm = np.linalg.norm(p)
             step = 0.1 * 0.001 * norm / (np.linalg.norm(np.full(p.shape, 0.3)) + 0.5 * norm) * (0.3 + 0.5 * p)
         np.testing.assert_allclose(actual, p - step, atol=1e-6, err_msg=f"{name}, entry {i + 1}")
