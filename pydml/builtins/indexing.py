@@ -247,7 +247,7 @@ def assign(X, rl, ru, cl, cu, value):
 
 
 def assign_in_place(X: Any, rl: Any, ru: Any, cl: Any, cu: Any, value: Any) -> Any:
-    """As "[]=", but writes into X where X is a dense matrix that may be written.  The caller uses the result, not X.
+    """As "[]=", but writes into X where X is a matrix that may be written.  The caller uses the result, not X.
 
     Only where nobody else holds X or a view of it.  All checks come before the first write.
     """
@@ -261,6 +261,12 @@ def assign_in_place(X: Any, rl: Any, ru: Any, cl: Any, cu: Any, value: Any) -> A
                 return X
         r0, r1, c0, c1 = checked_assignment(X, rl, ru, cl, cu, value)
         X[r0:r1, c0:c1] = value if type(value) is np.ndarray or not is_matrix(value) else to_dense(value)
+        return X
+    if type(X) is Sparse:
+        r0, r1, c0, c1 = checked_assignment(X, rl, ru, cl, cu, value)
+        if not is_matrix(value):
+            return X.put(r0, c0, value)
+        X.put_block(r0, r1, c0, c1, value)
         return X
     from pydml.builtins.registry import get
 

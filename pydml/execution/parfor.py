@@ -49,7 +49,8 @@ class ParforRunner:
             value = values[position[r]]
             if loop.results[r] == "cells":
                 if type(value) is Sparse:
-                    value = value.to_dense()
+                    if r in loop.dynamic_check or not _stays_sparse(value):
+                        value = value.to_dense()
                 elif type(value) is np.ndarray and r not in shared:
                     value = np.array(value, order="C")
             else:
@@ -61,9 +62,13 @@ class ParforRunner:
         context.random.next_seed()  # another loop, or the next run of this one, draws other numbers
         contexts = [context.fork(index) for index in range(len(iterations))]
 
+        sparse = {position[r] for r in results if loop.results[r] == "cells" and type(values[position[r]]) is Sparse}
+
         def iterate(index: int) -> tuple[Any, ...]:
             with np.errstate(all="ignore"):
-                return body(contexts[index], iterations[index], *values)
+                # an iteration writes into an overlay of its own
+                mine = [v.overlay() if k in sparse else v for k, v in enumerate(values)] if sparse else values
+                return body(contexts[index], iterations[index], *mine)
 
         outcomes = self.run_all(iterate, len(iterations), _workers(options))
         for r in loop.dynamic_check:
@@ -108,6 +113,10 @@ class ParforRunner:
             return result
         if isinstance(shared, np.ndarray):
             return shared
+        if type(shared) is Sparse:
+            if any(type(outcome) is not Sparse for outcome in outcomes):  # one has filled up
+                return self.merge(kind, before, _dense_writes(shared, outcomes), outcomes)
+            return shared.with_written([outcome.written_since(shared) for outcome in outcomes])
         if type(shared) is List:
             old = before.items
             items = list(old)
@@ -148,6 +157,25 @@ def _check_writes(name: str, X: Any, iterations: range, contexts: list[Context])
                     help="use for, or check=0 if you know better",
                 )
             cells[...] = index
+
+
+# below that a dense copy is made: writing into it is faster
+_DENSE_BYTES = 1 << 26
+
+
+def _stays_sparse(X: Sparse) -> bool:
+    return X.shape[0] * X.shape[1] * X.dtype.itemsize > _DENSE_BYTES
+
+
+def _dense_writes(before: Sparse, outcomes: list[Any]) -> np.ndarray:
+    """The dense matrix with what each iteration has written."""
+    result = before.to_dense()
+    original = result.copy()
+    for outcome in outcomes:
+        after = outcome if isinstance(outcome, np.ndarray) else outcome.to_dense()
+        changed = after != original
+        result[changed] = after[changed]
+    return result
 
 
 def _zero_like(value: Any) -> Any:

@@ -89,6 +89,45 @@ class Sparse:
                 self._merge()
         return self
 
+    def put_block(self, r0: int, r1: int, c0: int, c1: int, value: Any) -> None:
+        """Write the cells of rows r0..r1 and columns c0..c1, 0-based and half open, under the condition of `put`."""
+        cols = self.shape[1]
+        form = self.csr
+        start, stop = form.indptr[r0], form.indptr[r1]
+        row = np.repeat(np.arange(r0, r1, dtype=np.int64), np.diff(form.indptr[r0 : r1 + 1]))
+        col = form.indices[start:stop]
+        inside = (col >= c0) & (col < c1)
+        pending = dict.fromkeys((row[inside] * cols + col[inside]).tolist(), 0.0)
+        if type(value) is Sparse:
+            cells = value.csr.tocoo()
+            row, col, data = cells.row, cells.col, cells.data
+        else:
+            row, col = np.nonzero(value)
+            data = value[row, col]
+        places = (row.astype(np.int64) + r0) * cols + col + c0
+        pending.update(zip(places.tolist(), data.astype(self.dtype).tolist(), strict=True))
+        self._pending.update(pending)
+
+    def overlay(self) -> Sparse:
+        """The same matrix, to be written by `put` and `put_block` without changing this one."""
+        return Sparse(self.csr)
+
+    def written_since(self, before: Sparse) -> dict[int, float]:
+        """The cells in which this matrix, once an overlay of `before`, may differ from it."""
+        if self._rows is before._rows:
+            return self._pending
+        changed = (self.csr != before.csr).tocoo()
+        row, col = changed.row.astype(np.int64), changed.col
+        values = np.asarray(self.csr[row, col]).ravel()
+        return dict(zip((row * self.shape[1] + col).tolist(), values.tolist(), strict=True))
+
+    def with_written(self, parts: list[dict[int, float]]) -> Sparse:
+        """This matrix with the cells of `written_since`."""
+        result = self.overlay()
+        for cells in parts:
+            result._pending.update(cells)
+        return result
+
     def _merge(self) -> None:
         """Make the compressed rows with the cells that were kept aside.  Two threads that do it at once do no harm."""
         from scipy.sparse import csr_matrix

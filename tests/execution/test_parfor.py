@@ -11,6 +11,7 @@ from pydml.backends.cpu.threads import limit
 from pydml.diagnostics import DMLError, SourceFile
 from pydml.execution.context import Context
 from pydml.execution.executable import compile_program
+from pydml.values import Sparse
 
 
 def run(text: str, seed: int | None = 1) -> str:
@@ -141,3 +142,37 @@ X[, 4] = rand(rows=5, cols=1)
     first, again = (program.run(Context(seed=1))["X"] for _ in range(2))
     assert np.array_equal(first, again)
     assert len(np.unique(first)) == 20
+
+
+SPARSE_LOOPS = {
+    "cells": "X[i, 3 * i] = i\nX[i, 3 * i + 1] = as.scalar(X[i, 3 * i]) + 0.5\nX[i, 3] = 0",
+    "rows": "r = matrix(0, 1, 4000)\nr[1, i] = i\nr[1, 7] = 1\nX[i,] = r",
+    "blocks": "X[(2 * i - 1):(2 * i), 5:6] = matrix(i, 2, 2)\nX[(2 * i - 1):(2 * i), 9:10] = matrix(0, 2, 2)",
+    "reads": "X[i, 2] = sum(X[i,]) + 1\nX[i, 5] = sum(X[i,])",
+    "nested": "parfor (j in 1:5) {\nX[i, 3 * j] = i + j\n}\nX[i, 1] = sum(X[i,])",
+}
+
+
+@pytest.mark.parametrize("name", SPARSE_LOOPS)
+@pytest.mark.parametrize("workers", [1, 3])
+def test_large_sparse_matrices_stay_sparse(name, workers):
+    script = """
+S = rand(rows=5000, cols=4000, sparsity=0.0002, seed=1)
+X = S
+parfor (i in 1:40, check=CHECK) {
+BODY
+}
+parallel = X
+X = S
+for (i in 1:40) {
+BODY
+}
+"""
+    script = script.replace("BODY", SPARSE_LOOPS[name]).replace("CHECK", "1")
+    program = compile_program(SourceFile("<sparse>", script), outputs=["S", "X", "parallel"])
+    with limit(workers):
+        values = program.run(Context(seed=1))
+    assert type(values["parallel"]) is Sparse
+    assert (values["parallel"].csr != values["X"].csr).nnz == 0
+    assert (values["S"].csr != values["X"].csr).nnz > 0
+    assert values["S"].nnz == 4000
