@@ -34,13 +34,18 @@ def _table_arguments(rest: tuple[Any, ...], is_boolean: Callable[[Any], bool]) -
     return weights, rows, cols
 
 
+def _pairs_fit(A: Type, B: Type) -> bool:
+    """Whether the cells of A and B may be paired: equal sizes, or a row and a column of equal length."""
+    same = all(None in (a, b) or a == b for a, b in ((A.rows, B.rows), (A.cols, B.cols)))
+    turned = all(None in (a, b) or a == b for a, b in ((A.rows, B.cols), (A.cols, B.rows)))
+    return same or (turned and 1 in (A.rows, A.cols, B.rows, B.cols))
+
+
 def _table_type(A: Type, B: Type, *rest: Type) -> Type:
     weights, rows, cols = _table_arguments(rest, lambda t: t.value == BOOLEAN)
     for name, other in (("B", B), ("W", weights)):
-        if other is not None and other.data == MATRIX:
-            for a, b in ((A.rows, other.rows), (A.cols, other.cols)):
-                if None not in (a, b) and a != b:
-                    fail("shape-mismatch", f"table: A is {A.size_text()}, {name} is {other.size_text()}")
+        if other is not None and other.data == MATRIX and not _pairs_fit(A, other):
+            fail("shape-mismatch", f"table: A is {A.size_text()}, {name} is {other.size_text()}")
     for size in (rows, cols):
         if size is not None and size.data not in (SCALAR, UNKNOWN):
             fail("argument-type", f"table: the sizes of the table must be numbers, got {article(str(size))}")
@@ -82,7 +87,7 @@ def table(A, B, *rest):
     """Contingency table: F[i, j] is the sum of the weights of the pairs with A = i and B = j.
 
     `table(A, B)`, `table(A, B, W)`, `table(A, B, rows, cols)` or `table(A, B, W, rows, cols)`.  A, B: matrices of equal size with
-    numbers from 1 on, which are truncated; B may be a number.  W: weights of the same size, or a number; 1 if not given.
+    numbers from 1 on, which are truncated, or a row and a column of equal length; B may be a number.  W: weights of the same size, or a number; 1 if not given.
     Returns max(A) x max(B), or rows x cols: then pairs beyond are left out.  Pairs with NaN are left out.
 
     `table(seq(1, n), y)` makes a row with a single 1 for each class number in y.  Large tables are sparse.
@@ -118,6 +123,7 @@ table.case('table(matrix("1 2 2", 3, 1), matrix("1 1 3", 3, 1))', "1 0 0 / 1 0 1
 table.case('table(matrix("1 2 5", 3, 1), matrix("1 1 1", 3, 1), 2, 1)', "1 / 1")
 table.case('table(matrix("1.7 2.2 NaN", 3, 1), matrix("1 2 1", 3, 1))', "1 0 / 0 1")
 table.case('table(matrix("1 2 2", 3, 1), 2)', "0 1 / 0 2")
+table.case('table(matrix("1 3 2", 1, 3), seq(1, 3))', "1 0 0 / 0 0 1 / 0 1 0")
 table.case('table(matrix("1 2 2", 3, 1), 1, 2.5)', "2.5 / 5")
 table.case('table(matrix("1 2", 2, 1), matrix("1 1", 2, 1), matrix("0.5 7", 2, 1), 2, 2)', "0.5 0 / 7 0")
 table.fails("table(matrix(0, 2, 1), matrix(1, 2, 1))", "value", "A must hold numbers from 1 on, got 0")

@@ -625,7 +625,7 @@ class _Emitter:
         inside = _assignments(s.body)
         before = {n for n in live if n in self.certain or self.assignments.get(n, 0) > inside.get(n, 0)}
         inputs = sorted((before | set(results)) - {s.variable})
-        uncertain = [n for n in inputs if n not in self.certain and n not in s.results]
+        uncertain = [n for n in inputs if n not in self.certain]
         name = f"_parfor_{len(self.code.parfors) + 1}"
         self.code.parfors[name] = s
         outer, self.shared = self.shared, self.shared | frozenset(results)
@@ -636,13 +636,11 @@ class _Emitter:
         self.certain = outer_certain
         self.shared, self.recorded, self.live_out = outer, outer_recorded, outer_live_out
         self.position = position
-        returned = ast.Tuple([self.load(python_name(r)) for r in results], ast.Load(), **position)
-        body.append(ast.Return(returned, **position))
+        found = [self.value_if_any(r) if r in uncertain else self.load(python_name(r)) for r in results]
+        body.append(ast.Return(ast.Tuple(found, ast.Load(), **position), **position))
         params = [python_name(s.variable), *(python_name(i) for i in inputs)]
         for n in reversed(uncertain):  # a variable without a value stays so: reading it is the error, not passing it
-            missing = ast.Compare(self.load(python_name(n)), [ast.Is()], [self.load("_missing")], **position)
-            unset = ast.Delete([ast.Name(python_name(n), ast.Del(), **position)], **position)
-            body.insert(0, ast.If(missing, [unset], [], **position))
+            body.insert(0, self.unset_if_missing(n))
         values = [self.value_if_any(i) if i in uncertain else self.load(python_name(i)) for i in inputs]
         self.extra.append(self.define(name, params, body))
         options = ast.Dict(
@@ -667,6 +665,7 @@ class _Emitter:
         if results:
             target = ast.Tuple([self.store(python_name(r)) for r in results], ast.Store(), **position)
             self.out.append(ast.Assign([target], call, **position))
+            self.out += [self.unset_if_missing(r) for r in results if r in uncertain]
         else:
             self.out.append(ast.Expr(call, **position))
         if last:
@@ -674,6 +673,13 @@ class _Emitter:
             assign = ast.Assign([self.store(python_name(s.variable))], value, **position)
             self.out.append(ast.If(self.load(ranged), [assign], [], **position))
         self.release(s, _mentioned([s]) - {s.variable} - (assigned_in(s.body) - set(inputs)))
+
+    def unset_if_missing(self, name: str) -> ast.stmt:
+        """`if name is _missing: del name`."""
+        position = self.position
+        missing = ast.Compare(self.load(python_name(name)), [ast.Is()], [self.load("_missing")], **position)
+        unset = ast.Delete([ast.Name(python_name(name), ast.Del(), **position)], **position)
+        return ast.If(missing, [unset], [], **position)
 
     def value_if_any(self, name: str) -> ast.expr:
         """The value of a variable, or `_missing`."""

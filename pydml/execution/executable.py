@@ -133,14 +133,14 @@ class Executable:
 
     def _make_namespace(self, statistics: Any) -> dict[str, Any]:
         from pydml.builtins.indexing import assign_in_place, cell
-        from pydml.execution.parfor import ParforRunner, assign_recorded
+        from pydml.execution.parfor import MISSING, ParforRunner, assign_recorded
 
         runtime.initialize()
         namespace: dict[str, Any] = {
             "_nan": math.nan,
             "_inf": math.inf,
             "_ninf": -math.inf,
-            "_missing": object(),
+            "_missing": MISSING,
             "_pick": runtime.pick,
             "_locals": python_builtins.locals,
             "_loop_range": runtime.loop_range,

@@ -15,6 +15,9 @@ from pydml.ir.program import ParFor
 from pydml.values import List, Sparse, arithmetic
 
 
+MISSING = object()  # in place of the value of a variable that has none
+
+
 class ParforRunner:
     """Runs the parfor loops of a program.
 
@@ -53,7 +56,7 @@ class ParforRunner:
                         value = value.to_dense()
                 elif type(value) is np.ndarray and r not in shared:
                     value = np.array(value, order="C")
-            else:
+            elif value is not MISSING:
                 value = _zero_like(value)
             values[position[r]] = value
         if not iterations:
@@ -104,7 +107,7 @@ class ParforRunner:
         return outcomes
 
     def merge(self, kind: str, before: Any, shared: Any, outcomes: list[Any]) -> Any:
-        if kind == "sum":
+        if kind == "sum" and before is not MISSING:
             result = before
             for part in outcomes:
                 result = (
