@@ -38,6 +38,8 @@ def test_round_trip(tmp_path, make, name):
     with h5py.File(tmp_path / "x.h5") as file:
         assert same_bits(file[name or "systemds"][...], array)
     assert '"format": "hdf5"' in (tmp_path / "x.h5.mtd").read_text()
+    write(make(array), tmp_path / "x.h5.gz", format="hdf5")
+    assert same_bits(read_dense(tmp_path / "x.h5.gz"), array)
     assert read(tmp_path / "x.h5", dtype=np.float32).dtype == np.float32
 
 

@@ -7,6 +7,7 @@ not matter.  Datasets may lie in groups (`dataset="run/3"`).  One dimension is a
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
 import numpy as np
@@ -66,7 +67,7 @@ def _opened(library: Any, file: str) -> Any:
     if read_bytes(file, len(_MAGIC)) != _MAGIC:
         fail("data-format", f"{file} is not an HDF5 file")
     try:
-        return library.File(file, "r")
+        return library.File(io.BytesIO(read_bytes(file)) if file.endswith(".gz") else file, "r")
     except OSError as error:
         fail("data-format", f"{file} is damaged: {error}")
 
