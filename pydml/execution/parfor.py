@@ -14,7 +14,6 @@ from pydml.execution.context import Context
 from pydml.ir.program import ParFor
 from pydml.values import List, Sparse, arithmetic
 
-
 MISSING = object()  # in place of the value of a variable that has none
 
 
