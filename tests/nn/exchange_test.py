@@ -1,4 +1,4 @@
-"""Models go to files and come back, and the weights of torchvision's AlexNet and ResNets give PyTorch's outputs here.
+"""The weights of torchvision's AlexNet and ResNets, read from files, give PyTorch's outputs here, and go back.
 
 torchvision itself is not needed: `torch_networks.py` has its architectures, with the names of their state dictionaries.
 """
@@ -129,37 +129,3 @@ def test_resnet_of_torchvision(tmp_path, block_type, sizes, width, format):
 
     network.load_state_dict(torch_files.load_file(path + ".safetensors"))
     np.testing.assert_array_equal(network(x).detach().numpy(), expected)
-
-
-def test_a_missing_weight_is_named():
-    library = pydml.source("nn/networks/torchvision.dml")
-    with pytest.raises(pydml.DMLError, match=r"features\.0\.weight"):
-        library.alexnet_from_state({"conv1.weight": np.eye(2)})
-
-
-MODELS = """
-source("nn/networks/resnet.dml") as resnet
-[model, emas] = resnet::init_sized(3, "bottleneck", list(1, 2), 1, 2, 7)
-write(list(model=model, emas=emas), $path, format=$format)
-saved = read($path)
-model_again = as.list(saved["model"])
-emas_again = as.list(saved["emas"])
-"""
-
-
-@pytest.mark.parametrize("format", ["binary", "csv"])
-def test_nested_models_come_back_from_a_folder(tmp_path, format):
-    arguments = {"path": str(tmp_path / "model"), "format": format}
-    r = pydml.run(MODELS, nvargs=arguments, outputs=["model", "emas", "model_again", "emas_again"])
-
-    def same(a: Any, b: Any) -> None:
-        if isinstance(a, list):
-            assert len(a) == len(b)
-            for x, y in zip(a, b, strict=True):
-                same(x, y)
-        else:
-            a, b = (v.toarray() if hasattr(v, "toarray") else np.asarray(v) for v in (a, b))
-            np.testing.assert_array_equal(a, b)
-
-    same(list(r.model), list(r.model_again))
-    same(list(r.emas), list(r.emas_again))
