@@ -79,8 +79,11 @@ def float_text(x: np.float32) -> str:
 def _float_texts(data: np.ndarray) -> list[str]:
     size = np.abs(data)
     plain = (size >= 1e-3) & (size < 1e7)
-    texts = data.astype("U32").tolist()  # NumPy's digits are plain in this range
+    texts = data.astype("U32").tolist()
     for i in np.flatnonzero(~plain).tolist():
+        texts[i] = float_text(data[i])
+    # NumPy 2.4 writes large singles with an exponent, older releases do not
+    for i in np.flatnonzero(plain & (size >= 1e5)).tolist():
         texts[i] = float_text(data[i])
     return texts
 
@@ -144,7 +147,12 @@ class CellError(Exception):
 
     def fail_in(self, what: str, column: str) -> NoReturn:
         """Raise DMLError "value" with the place of the cell."""
-        expected = {BOOLEAN: "true or false", HASH32: "a hexadecimal number", HASH64: "a hexadecimal number"}
+        expected = {
+            BOOLEAN: "true or false",
+            CHARACTER: "one character",
+            HASH32: "a hexadecimal number",
+            HASH64: "a hexadecimal number",
+        }
         kind = expected.get(self.type, "a number" if self.type in (FP32, FP64) else f"a number of type {self.type}")
         shown = self.text if len(self.text) <= 60 else self.text[:60] + "..."
         fail("value", f'{what}: row {self.row + 1} of column {column} holds "{shown}", which is not {kind}')
@@ -194,7 +202,7 @@ def _cell_parser(type: str, strict: bool) -> Callable[[str], Any]:
     if type == BOOLEAN:
         return lambda text: _parse_boolean(text, strict)
     if type == CHARACTER:
-        return lambda text: text[0]
+        return lambda text: text[0] if len(text) == 1 or not strict else None
     return lambda text: _parse_hash(text, type)
 
 

@@ -147,24 +147,23 @@ class Frame:
     def left_index(self, r0: int, r1: int, c0: int, c1: int, value: Any) -> Frame:
         """The frame with one cell or a part replaced.
 
-        Cells are converted to the types of their columns.  A whole column that is replaced takes the type of the new
-        one, unless that is text.  A matrix counts as a frame of its numbers.
+        Cells are converted to the types of their columns; if that loses something, it is an error.  Where all cells are
+        replaced by a frame or matrix, the result is that frame, with its types and names, as in SystemDS.  A matrix
+        counts as a frame of its numbers.
         """
         columns = list(self.columns)
-        if isinstance(value, (str, int, float)):
+        scalar = isinstance(value, (str, int, float))
+        if scalar:
             # as in SystemDS the text of the scalar counts, so that TRUE is no number
             new = [Column.of_texts([cell_text(value)])]
-        elif isinstance(value, Frame):
-            new = list(value.columns)
         else:
-            new = list(Frame.of_matrix(value if isinstance(value, np.ndarray) else value.to_dense()).columns)
+            if not isinstance(value, Frame):
+                value = Frame.of_matrix(value if isinstance(value, np.ndarray) else value.to_dense())
+            if value.shape == self.shape:
+                return value
+            new = list(value.columns)
         for j, cells in enumerate(new, c0):
             old = columns[j]
-            whole = r0 == 0 and r1 == self.rows and not isinstance(value, (str, int, float))
-            if whole and (cells.type != STRING or old.type == STRING):
-                columns[j] = cells
-                continue
-            scalar = isinstance(value, (str, int, float))
             try:
                 converted = cells.as_type(
                     old.type, nullable=old.type == STRING or cells.type != STRING, strict=not scalar

@@ -125,7 +125,10 @@ def detect(texts: Iterable[str | None]) -> str:
     if not distinct:
         return "UNKNOWN" + mark
     known = _detected(distinct)
-    if known in (HASH32, HASH64, CHARACTER) and len(distinct) < len(cells):
+    ordered = known in (HASH32, HASH64, CHARACTER) or (
+        known != BOOLEAN and any(t.lower() in _BOOLEANS for t in distinct)
+    )
+    if ordered and len(distinct) < len(cells):
         # what a text is taken for depends on the cells before it, so that repeated ones count
         known = _detected(t for t in cells if t)
     return known + mark
