@@ -1,6 +1,6 @@
 """The weights of torchvision's AlexNet and ResNets, read from files, give PyTorch's outputs here, and go back.
 
-torchvision itself is not needed: `torch_networks.py` has its architectures, with the names of their state dictionaries.
+torchvision itself is not needed: `reference_networks.py` has its architectures, with the names of their state dictionaries.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import pydml
 torch = pytest.importorskip("torch")
 torch_files = pytest.importorskip("safetensors.torch", reason="the safetensors package is not installed")
 
-from torch_networks import ResNet, torchvision_alexnet  # noqa: E402
+from reference_networks import ResNet, torchvision_alexnet  # noqa: E402
 
 
 def randomised(network: Any) -> Any:

@@ -14,7 +14,7 @@ import pydml
 
 torch = pytest.importorskip("torch")
 
-from torch_networks import ResNet, alexnet_with_lrn, as_torch, lenet, load  # noqa: E402
+from reference_networks import ResNet, alexnet_with_lrn, as_torch, lenet, load  # noqa: E402
 
 RATE, MOMENTUM, DECAY = 0.05, 0.9, 1e-3
 
