@@ -72,24 +72,23 @@ def _over_batch_size(results: Results, title: str, quantity: Callable[[Outcome],
 
     figure = Figure(figsize=(7, 4.2), layout="constrained")
     ax = figure.subplots()
-    sizes: set[int] = set()
+    # at equal distances: on any scale of numbers the largest sizes would lie on each other
+    sizes = sorted({run.batch_size for run in results if run.setting != "equal steps"})
     for color, optimizer in zip(COLORS, NAMES, strict=False):
         for setting, style in (("recommended", "-"), ("paper", ":"), ("constant", "--")):
             grouped = outcomes(results, setting, optimizer)
             if not grouped:
                 continue
             batches = list(grouped)
-            sizes.update(batches)
+            places = [sizes.index(b) for b in batches]
             values = [[quantity(o) for o in grouped[b]] for b in batches]
             means = [statistics.fmean(v) for v in values]
             label = NAMES[optimizer] + LABELS[setting]
-            ax.plot(batches, means, style, color=color, marker="o", markersize=4, linewidth=1.6, label=label)
+            ax.plot(places, means, style, color=color, marker="o", markersize=4, linewidth=1.6, label=label)
             low, high = [min(v) for v in values], [max(v) for v in values]
             if setting == "recommended":
-                ax.fill_between(batches, low, high, color=color, alpha=0.18, linewidth=0)
-    ax.set_xscale("log", base=2)
-    ax.set_xticks(sorted(sizes), [f"{b:,}" for b in sorted(sizes)], rotation=45, ha="right", fontsize=8)
-    ax.minorticks_off()
+                ax.fill_between(places, low, high, color=color, alpha=0.18, linewidth=0)
+    ax.set_xticks(range(len(sizes)), [f"{b:,}" for b in sizes], fontsize=9)
     ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0 if "accuracy" in title[:20] else 1))
     if title in ("test accuracy", "training accuracy"):
         ax.set_ylim(0, 1.02)
@@ -114,7 +113,7 @@ def _sweep(results: Results) -> dict[tuple[str, int], dict[float, Outcome]]:
 
 def _sweep_figure(results: Results) -> Any:
     from matplotlib.figure import Figure
-    from matplotlib.ticker import PercentFormatter
+    from matplotlib.ticker import FuncFormatter, LogLocator, PercentFormatter
 
     swept = {key: rates for key, rates in _sweep(results).items() if len(rates) > 2}
     optimizers = [name for name in NAMES if any(key[0] == name for key in swept)]
@@ -125,6 +124,9 @@ def _sweep_figure(results: Results) -> Any:
             values = [outcome.train_accuracy for outcome in rates.values()]
             ax.plot(list(rates), values, color=color, marker="o", markersize=4, label=f"batch {batch:,}")
         ax.set_xscale("log")
+        ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        ax.xaxis.set_major_formatter(FuncFormatter(lambda rate, _: f"{rate:g}"))
+        ax.minorticks_off()
         ax.set_ylim(0, 1.02)
         ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
         ax.set_xlabel("rate after warm-up")

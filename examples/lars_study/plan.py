@@ -89,6 +89,7 @@ class Plan:
         if self.rates_from is not None:
             for _ in self._climbs(self.rates_from, best):
                 pass  # the climbs of the other data set, for what they enter in `best`
+            yield from self._best_constant(self.rates_from, self.seeds[:1])
             for seed in self.seeds:
                 for batch in self.important:
                     for optimizer in ("momentum", "lars"):
@@ -96,7 +97,7 @@ class Plan:
             return
         yield from self._climbs(results, best)
         if self._known("momentum", self.swept, best) and self._known("lars", self.swept, best):
-            yield from self._main_runs(best)
+            yield from self._main_runs(results, best)
         for batch in self.lamb_swept:
             yield from self._climb("lamb", batch, self.lamb_swept, results, best)
         if self._known("lamb", self.lamb_swept, best):
@@ -114,7 +115,7 @@ class Plan:
             for optimizer in ("momentum", "lars"):
                 yield from self._climb(optimizer, batch, self.swept, results, best)
 
-    def _main_runs(self, best: dict[tuple[str, int], float]) -> Iterator[Run]:
+    def _main_runs(self, results: Results, best: dict[tuple[str, int], float]) -> Iterator[Run]:
         """What a study that is cut short should have: the large batches first, then more seeds and batch sizes in turn."""
         yield from self._at_all_seeds((28000, 8000, 4096), (0,), best)
         for batch in (16000, 1024, 32000):
@@ -123,8 +124,8 @@ class Plan:
             for optimizer, rates in (("lars", (10.0, 5.0)), ("momentum", (0.02,))):
                 for rate in rates:
                     yield Run("constant", optimizer, batch, rate, self.seeds[0], self.epochs)
-        yield from self._at_all_seeds((16000,), (1, 2), best)
-        yield from self._at_all_seeds((32000, 8000), (1, 2), best)
+        yield from self._best_constant(results, self.seeds[1:])
+        yield from self._at_all_seeds((16000, 32000, 8000), (1, 2), best)
         yield from self._at_all_seeds(self.batch_sizes, (0,), best)
         yield from self._at_all_seeds(self.important, (1, 2), best)
 
@@ -132,6 +133,21 @@ class Plan:
         if batch in self.paper_batch_sizes:
             for optimizer in ("momentum", "lars"):
                 yield Run("paper", optimizer, batch, 0.01, self.seeds[0], self.epochs)
+
+    def _best_constant(self, results: Results, seeds: Sequence[int]) -> Iterator[Run]:
+        """The paper's schedule at the best of the rates that were tried with it, where LARS has one rate for each layer."""
+        for batch in self.constant_batch_sizes:
+            for seed in seeds:
+                for optimizer in ("momentum", "lars"):
+                    tried = {
+                        run.rate: outcome.loss
+                        for run, outcome in results.items()
+                        if (run.optimizer, run.batch_size, run.seed) == (optimizer, batch, self.seeds[0])
+                        and (run.setting == "constant" or (run.setting == "paper" and optimizer == "momentum"))
+                    }
+                    if tried:
+                        rate = min(tried, key=lambda rate: tried[rate])
+                        yield Run("constant", optimizer, batch, rate, seed, self.epochs)
 
     def _at_all_seeds(
         self, batches: Sequence[int], seeds: Sequence[int], best: dict[tuple[str, int], float]

@@ -83,8 +83,9 @@ def test_the_rates_of_another_data_set():
 
     other = complete(Plan(), lambda run: abs(math.log2(run.rate / 0.12)))
     results = complete(Plan(rates_from=other, seeds=(1,)), lambda run: 1.0)
-    assert len(results) == 8
+    assert len(results) == 8 + 4
     assert {r.batch_size for r in results} == {16000, 1024, 32000, 8000}
+    assert sum(r.setting == "constant" for r in results) == 4
 
 
 def test_results_come_back(tmp_path):
