@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import torch
 
-from pydml.backends.cpu import conv, pool, threads
-from pydml.builtins.conv import ConvGeometry
+sys.path[:0] = [str(Path(__file__).resolve().parents[1] / "networks"), str(Path(__file__).resolve().parents[2])]
+
+import measure  # noqa: E402
+
+from pydml.backends.cpu import conv, pool, threads  # noqa: E402
+from pydml.builtins.conv import ConvGeometry  # noqa: E402
 
 # name: (batch, C, H, F, filter, stride, padding)
 CONVOLUTIONS = {
@@ -33,6 +39,11 @@ CONVOLUTIONS = {
     "LeNet conv2": (256, 6, 14, 16, 5, 1, 0),
     "one image, 56 3x3": (1, 64, 56, 64, 3, 1, 1),
     "one image, 14 3x3": (1, 256, 14, 256, 3, 1, 1),
+}
+QUICK = {
+    "3x3": (4, 16, 28, 32, 3, 1, 1),
+    "1x1": (4, 64, 14, 32, 1, 1, 0),
+    "5x5 stride 2": (4, 3, 32, 8, 5, 2, 2),
 }
 # name: (batch, C, H, pool, stride, padding)
 POOLS = {
@@ -126,13 +137,32 @@ def cell(best, part):
     return f"{best[part] * 1e3:.1f} ({best['torch ' + part] / best[part]:.2f})"
 
 
-def main() -> None:
+def main(arguments=None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--threads", type=int, default=threads.available_cores())
     parser.add_argument("--double", action="store_true")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--only", default="", help="layers whose name contains this")
-    options = parser.parse_args()
+    parser.add_argument("--quick", action="store_true", help="small layers, a few seconds in all")
+    parser.add_argument("--json", help="write a row for each layer to this file")
+    options = parser.parse_args(arguments)
+    rows = []
+
+    def row(name, best, parts, **more):
+        ours, theirs = (sum(best[prefix + p] for p in parts) for prefix in ("", "torch "))
+        rows.append(
+            {
+                "suite": "conv",
+                "case": f"{name} {np.dtype(dtype).name}",
+                "peer": "PyTorch eager",
+                "ratio": theirs / ours,
+                "ours_s": ours,
+                "peer_s": theirs,
+                **more,
+            }
+        )
+        return theirs / ours
+
     threads.set_threads(options.threads)
     torch.set_num_threads(options.threads)
     # With one thread, its processor time: other work on the machine disturbs it least.
@@ -141,23 +171,24 @@ def main() -> None:
     print(f"{np.dtype(dtype)}, {options.threads} threads, PyTorch {torch.__version__}\n")
     print("| convolution | output, ms (ratio) | data gradient | filter gradient | all three | algorithms |")
     print("|---|---|---|---|---|---|")
-    for name, sizes in CONVOLUTIONS.items():
+    for name, sizes in (QUICK if options.quick else CONVOLUTIONS).items():
         if options.only not in name:
             continue
         best, _, algorithms, error = convolution(sizes, dtype, options.rounds, clock)
         assert error < (1e-4 if dtype == np.float32 else 1e-12), (name, error)
         parts = ("output", "data", "filter")
-        whole = sum(best["torch " + p] for p in parts) / sum(best[p] for p in parts)
+        whole = row(name, best, parts, algorithms=algorithms, error=float(error))
         names = "; ".join(dict.fromkeys(algorithms.values()))
         print(f"| {name} | {' | '.join(cell(best, p) for p in parts)} | {whole:.2f} | {names} |", flush=True)
     print("\n| pooling | output, ms (ratio) | gradient | both |")
     print("|---|---|---|---|")
     for name, sizes in POOLS.items():
-        if options.only not in name:
+        if options.only not in name or options.quick:
             continue
         best = pooling(sizes, dtype, options.rounds, clock, "average" in name)
-        whole = (best["torch output"] + best["torch data"]) / (best["output"] + best["data"])
+        whole = row(name, best, ("output", "data"))
         print(f"| {name} | {cell(best, 'output')} | {cell(best, 'data')} | {whole:.2f} |", flush=True)
+    measure.write(options.json, rows)
 
 
 if __name__ == "__main__":

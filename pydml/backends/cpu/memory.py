@@ -16,6 +16,7 @@ import numpy as np
 
 # Numbers of glibc's mallopt
 M_TRIM_THRESHOLD, M_MMAP_MAX, M_ARENA_MAX = -1, -4, -8
+LARGE_RESULT = 16 << 20  # bytes; half of a large cache
 LARGEST_KEPT = 256 << 20  # bytes; larger buffers go back to the system
 HUGE_PAGE = 2 << 20
 
@@ -76,6 +77,15 @@ def _allocate(size: int, dtype: np.dtype) -> np.ndarray:
         return np.empty(size, dtype)
     start = -np.frombuffer(memory, np.uint8).ctypes.data % HUGE_PAGE
     return np.frombuffer(memory, dtype, size, start)
+
+
+def streams(out: np.ndarray, row: int) -> bool:
+    """Whether kernels that can should write a result past the caches.
+
+    They should if it would not stay there anyway; and they can where each row of so many cells begins at a multiple of 16 bytes.
+    This saves reading the lines of cache that are overwritten, a third of the traffic of `y = a*x + b`.
+    """
+    return out.nbytes >= LARGE_RESULT and out.ctypes.data % 16 == 0 and row * out.itemsize % 16 == 0
 
 
 def flat(X: np.ndarray, dtype: Any) -> tuple[np.ndarray, int]:

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from pydml.backends.cpu.memory import float_dtype
+from pydml.backends.cpu.jit import vector_shape
+from pydml.backends.cpu.memory import float_dtype, streams
 from pydml.backends.cpu.threads import parallel_for
 from pydml.builtins.registry import kernel
 
@@ -42,9 +43,10 @@ def batch_norm2d_by_channel(
     scale = gamma[:, 0] * inv_std
     shift = beta[:, 0] - mean * scale
     out = np.empty((N, X.shape[1]), dtype)
-    apply = compiled.scale_and_shift(dtype)
+    apply = compiled.scale_and_shift(dtype, vector_shape(dtype)[0])
     a, b = scale.astype(dtype), shift.astype(dtype)
-    parallel_for(lambda s, e: apply(images, N, C, cells, s, e, a, b, out.reshape(-1)), C, X.size * 0.5)
+    target, stream = out.reshape(-1), streams(out, cells)
+    parallel_for(lambda s, e: apply(images, N, C, cells, s, e, a, b, target, stream), C, X.size * 0.5)
     column = (C, 1)
     return (
         out,
@@ -70,10 +72,12 @@ def batch_norm2d_backward_by_channel(
     mean, inv_std, g = (np.ascontiguousarray(v[:, 0], np.float64) for v in (cache_mean, cache_inv_var, gamma))
     dbeta, dgamma = np.empty(C), np.empty(C)
     dX = np.empty(X.shape, dtype)
-    run = compiled.gradients(dtype)
-    target = dX.reshape(-1)
-    parallel_for(
-        lambda b, e: run(images, gradient, N, C, cells, b, e, mean, inv_std, g, dbeta, dgamma, target), C, X.size * 1.0
-    )
+    run = compiled.gradients(dtype, vector_shape(dtype)[0])
+    target, stream = dX.reshape(-1), streams(dX, cells)
+
+    def channels(begin: int, end: int) -> None:
+        run(images, gradient, N, C, cells, begin, end, mean, inv_std, g, dbeta, dgamma, target, stream)
+
+    parallel_for(channels, C, X.size * 1.0)
     column = (C, 1)
     return dX, dgamma.reshape(column).astype(dtype, copy=False), dbeta.reshape(column).astype(dtype, copy=False)

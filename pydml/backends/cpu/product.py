@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from pydml.backends.cpu.jit import vector_shape
-from pydml.backends.cpu.memory import buffer, flat
+from pydml.backends.cpu.memory import buffer, flat, streams
 from pydml.backends.cpu.threads import parallel_for
 from pydml.builtins.conv import ConvGeometry
 
@@ -122,7 +122,7 @@ class _PanelSizes:
         return (
             buffer("panel", (self.block + 2) * width, dtype),
             buffer("panel results", self.at_once * self.padded * width, dtype),
-            buffer("places", self.at_once * (4 * width + 2), np.int64),
+            buffer("places", self.at_once * (4 * width + 3), np.int64),
         )
 
 
@@ -151,6 +151,8 @@ def forward(
     split = convolution.split_images(dtype, sizes.lanes)
     multiply = convolution.multiply_panels(dtype, sizes.lanes, sizes.height)
 
+    stream = streams(out, g.P * g.Q)
+
     def run(start: int, stop: int) -> None:
         B, T, places = sizes.buffers(dtype)
         for tile in range(start, stop):
@@ -169,7 +171,7 @@ def forward(
             grid = (1, rows * g.Q) if s_row == g.Q else (rows, g.Q)  # rows that follow each other are one
             multiply(
                 source, s0, s_pitch, s_row, count, *grid, packed, g.F, taps, g.filter_cols, sizes.block, shift,
-                results, n * g.output_cols + p * g.Q, g.output_cols, g.P * g.Q, grid[1], 1, B, T, places, sizes.at_once,
+                results, n * g.output_cols + p * g.Q, g.output_cols, g.P * g.Q, grid[1], 1, B, T, places, sizes.at_once, stream,
             )  # fmt: skip
 
     parallel_for(run, -(-N // group) * bands, N * g.multiply_adds / MULTIPLY_ADDS_PER_NS)
@@ -243,9 +245,19 @@ def data_gradient(W: np.ndarray, dout: np.ndarray, g: ConvGeometry, dtype: Any, 
     filters_of = [packed[start:stop] for start, stop in itertools.pairwise(starts)]
     for s, r, A in zip(sizes, residues, filters_of, strict=True):
         pack(filters, g.Hf * g.Wf, g.C, r.weights, len(r.taps), s.block, A)
+    if (
+        min(len(r.taps) for r in residues) == 0
+    ):  # cells that no filter reaches, where the stride is larger than the filter
+        planes = dX.reshape(N, g.C, g.H, g.W)
+        residues_with_taps = [t for t in zip(sizes, residues, filters_of, strict=True) if len(t[1].taps)]
+    else:
+        planes = None
+        residues_with_taps = list(zip(sizes, residues, filters_of, strict=True))
     no_shift = np.zeros(g.C, dtype)
     split = convolution.split_images(dtype, lanes)
     multiply = convolution.multiply_panels(dtype, lanes, height)
+
+    stream = streams(dX, g.H * g.W)
 
     def run(start: int, stop: int) -> None:
         for tile in range(start, stop):
@@ -259,16 +271,21 @@ def data_gradient(W: np.ndarray, dout: np.ndarray, g: ConvGeometry, dtype: Any, 
                     gradients, n * pitch, pitch, count, g.F, g.P, g.Q, 1, 1, most_i - 1, most_j - 1,
                     u, 1, 1, rows, columns, source, s_pitch,
                 )  # fmt: skip
-            for s, r, A in zip(sizes, residues, filters_of, strict=True):
+            if planes is not None:
+                planes[n : n + count, :, max(0, u * g.sh - g.ph) : max(0, (u + band) * g.sh - g.ph)] = 0
+            for s, r, A in residues_with_taps:
                 first, last = max(r.u0, u), min(r.u1, u + band)
                 if first >= last:
                     continue
                 B, T, places = s.buffers(dtype)
                 target = n * g.image_cols + (first * g.sh + r.a - g.ph) * g.W + r.v0 * g.sw + r.b - g.pw
+                grid = (last - first, r.v1 - r.v0)
+                if grid[1] == columns == g.W and g.sh == 1:  # rows that follow each other are one
+                    grid = (1, grid[0] * columns)
                 multiply(
-                    source, origin + (first - u) * columns + r.v0, s_pitch, columns, count, last - first, r.v1 - r.v0,
+                    source, origin + (first - u) * columns + r.v0, s_pitch, columns, count, *grid,
                     A, g.C, r.taps, len(r.taps), s.block, no_shift,
-                    results, target, g.image_cols, g.H * g.W, g.sh * g.W, g.sw, B, T, places, s.at_once,
+                    results, target, g.image_cols, g.H * g.W, g.sh * g.W, g.sw, B, T, places, s.at_once, stream,
                 )  # fmt: skip
 
     parallel_for(run, -(-N // group) * bands, N * g.multiply_adds / MULTIPLY_ADDS_PER_NS)

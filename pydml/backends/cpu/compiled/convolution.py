@@ -19,6 +19,7 @@ from __future__ import annotations
 from numba import types
 
 from pydml.backends.cpu.compiled.simd import (
+    add_panels,
     add_row,
     copy_strided,
     copy_vectors,
@@ -97,14 +98,14 @@ def multiply_panels(dtype, lanes, height):
     Pixel (p, q) of image n sees S[s0 + n*s_pitch + p*s_row + q + taps[k]] through tap k, and its result for row f goes to
     out[o0 + n*o_pitch + f*o_plane + p*o_row + q*o_column].  A: from `pack_filters`.  Two vectors from the last pixel's cells on
     must be readable in S.  B: room for a panel and two vectors.  T: room for the results of `at_once` panels.  places: room
-    for 4 * width + 2 numbers for each of those.
+    for 4 * width + 3 numbers for each of those.
     """
     width = 2 * lanes
-    stride = 4 * width + 2
+    stride = 4 * width + 3
 
     def run(
         S, s0, s_pitch, s_row, images, P, Q, A, rows, taps, depth, block, bias,
-        out, o0, o_pitch, o_plane, o_row, o_column, B, T, places, at_once,
+        out, o0, o_pitch, o_plane, o_row, o_column, B, T, places, at_once, stream,
     ):  # fmt: skip
         pixels = images * P * Q
         row_panels = (rows + height - 1) // height
@@ -114,7 +115,8 @@ def multiply_panels(dtype, lanes, height):
             panels = min(at_once, (pixels - first + width - 1) // width)
 
             # Where the pixels of a panel are: (place in the panel, source) for each run of neighbouring cells, and
-            # (place, target) for each run of neighbouring results.
+            # (place, target) for each run of neighbouring results; and how many panels from this one on, each of one whole
+            # run, have neighbouring results: those are written without a look at each panel.
             n = first // (P * Q)
             p = (first - n * P * Q) // Q
             q = first - (n * P + p) * Q
@@ -145,6 +147,15 @@ def multiply_panels(dtype, lanes, height):
                             n += 1
                 places[sources] = count
                 places[targets] = joins
+                places[sources + stride - 1] = 0
+            if o_column == 1:
+                for j in range(panels - 1, -1, -1):
+                    at = j * stride + 2 * width + 1
+                    if places[at] == 1 and first + (j + 1) * width <= pixels:
+                        along = 1
+                        if j + 1 < panels and places[at + stride + 2] == places[at + 2] + width:
+                            along += places[(j + 2) * stride - 1]
+                        places[(j + 1) * stride - 1] = along
 
             for k0 in range(0, depth, block):
                 size = min(block, depth - k0)
@@ -180,14 +191,22 @@ def multiply_panels(dtype, lanes, height):
 
             for f in range(rows):
                 b = bias[f]
-                for j in range(panels):
+                j = 0
+                while j < panels:
                     source = (j * padded + f) * width
                     targets = j * stride + 2 * width + 1
+                    along = places[(j + 1) * stride - 1]
+                    if along > 0:
+                        target = places[targets + 2] + f * o_plane
+                        add_panels(lanes, T, source, padded * width, along, b, out, target, stream)
+                        j += along
+                        continue
+                    j += 1
                     joins = places[targets]
                     for r in range(joins):
                         begin = places[targets + 1 + 2 * r]
                         target = places[targets + 2 + 2 * r] + f * o_plane
-                        end = min(width, pixels - first - j * width)
+                        end = min(width, pixels - first - (j - 1) * width)
                         if r + 1 < joins:
                             end = places[targets + 3 + 2 * r]
                         if o_column != 1:
@@ -199,7 +218,7 @@ def multiply_panels(dtype, lanes, height):
     values = vector(dtype)
     return types.void(
         readonly(dtype), *[_int] * 6, values, _int, indexes, _int, _int, readonly(dtype),
-        values, *[_int] * 5, values, values, indexes, _int,
+        values, *[_int] * 5, values, values, indexes, _int, types.boolean,
     ), run  # fmt: skip
 
 

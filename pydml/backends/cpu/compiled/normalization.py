@@ -10,7 +10,7 @@ import numba
 import numpy as np
 from numba import types
 
-from pydml.backends.cpu.compiled.simd import readonly, vector
+from pydml.backends.cpu.compiled.simd import combine_rows, readonly, scale_row, vector
 from pydml.backends.cpu.jit import compiled
 
 RUN = 512  # cells of a partial sum: short enough for single precision
@@ -74,29 +74,30 @@ def statistics(dtype):
 
 
 @compiled
-def scale_and_shift(dtype):
-    """out = scale * X + shift for the channels begin:end."""
+def scale_and_shift(dtype, lanes):
+    """out = scale * X + shift for the channels begin:end.  stream: see `simd.scale_row`."""
 
-    def run(X, images, channels, cells, begin, end, scale, shift, out):
+    def run(X, images, channels, cells, begin, end, scale, shift, out, stream):
         for c in range(begin, end):
             a, b = scale[c], shift[c]
             for n in range(images):
                 start = (n * channels + c) * cells
-                for i in range(start, start + cells):
-                    out[i] = X[i] * a + b
+                scale_row(lanes, X, start, a, b, out, start, cells, stream)
 
     i = types.int64
-    return types.void(readonly(dtype), i, i, i, i, i, readonly(dtype), readonly(dtype), vector(dtype)), run
+    return types.void(
+        readonly(dtype), i, i, i, i, i, readonly(dtype), readonly(dtype), vector(dtype), types.boolean
+    ), run
 
 
 @compiled
-def gradients(dtype):
+def gradients(dtype, lanes):
     """dX, and the sums over each channel of dout and of dout * (X - mean), for the channels begin:end.
 
     dX = a * dout + b * X + c with numbers of the channel: the gradient of the batch's mean and variance is linear in X.
     """
 
-    def run(X, dout, images, channels, cells, begin, end, mean, inv_std, gamma, sums, products, dX):
+    def run(X, dout, images, channels, cells, begin, end, mean, inv_std, gamma, sums, products, dX, stream):
         count = images * cells
         for c in range(begin, end):
             center = X.dtype.type(mean[c])
@@ -118,8 +119,9 @@ def gradients(dtype):
             offset = X.dtype.type(-scale * total / count - slope * (mean[c] - center))
             for n in range(images):
                 start = (n * channels + c) * cells
-                for i in range(start, start + cells):
-                    dX[i] = a * dout[i] + b * (X[i] - center) + offset
+                combine_rows(lanes, X, dout, start, a, b, center, offset, dX, cells, stream)
 
     i, d, given = types.int64, types.float64[::1], readonly(np.float64)
-    return types.void(readonly(dtype), readonly(dtype), i, i, i, i, i, given, given, given, d, d, vector(dtype)), run
+    return types.void(
+        readonly(dtype), readonly(dtype), i, i, i, i, i, given, given, given, d, d, vector(dtype), types.boolean
+    ), run

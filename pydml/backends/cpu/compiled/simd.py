@@ -80,6 +80,19 @@ class _Emitter:
             pointer = self.at(pointer, self.int(offset))
         self.builder.store(value, self.builder.bitcast(pointer, self.vector.as_pointer())).align = self.size
 
+    def stream(self, value, pointer, offset=0):
+        """Store past the caches, in pieces of 16 bytes; the pointer must be a multiple of that."""
+        piece = min(self.lanes, 16 // self.size)
+        vector = ir.VectorType(self.scalar, piece)
+        for i in range(0, self.lanes, piece):
+            part = self.builder.shuffle_vector(
+                value, self.undefined, ir.Constant(ir.VectorType(_I32, piece), list(range(i, i + piece)))
+            )
+            place = self.builder.bitcast(self.at(pointer, self.int(offset + i)), vector.as_pointer())
+            store = self.builder.store(part, place)
+            store.align = 16
+            store.set_metadata("nontemporal", self.builder.module.add_metadata([ir.Constant(_I32, 1)]))
+
     def broadcast(self, value):
         single = self.builder.insert_element(self.undefined, value, ir.Constant(_I32, 0))
         return self.builder.shuffle_vector(
@@ -319,6 +332,93 @@ def add_row(typingctx, lanes, source, s, number, target, t, length):
         return context.get_dummy_value()
 
     return types.void(lanes, source, types.intp, number, target, types.intp, types.intp), generate
+
+
+@intrinsic(prefer_literal=True)
+def add_panels(typingctx, lanes, source, s, s_panel, panels, number, target, t, stream):
+    """target[t + j*width + i] = source[s + j*s_panel + i] + number for j < panels and i < width = 2 * lanes (a constant).
+
+    stream: write past the caches, which saves reading what is overwritten; for large results whose cells are at multiples of 16 bytes.
+    """
+    width = _literal(lanes)
+
+    def generate(context, builder, signature, args):
+        _, source_, s_, s_panel_, panels_, number_, target_, t_, stream_ = args
+        e = _Emitter(context, builder, target.dtype, width)
+        from_, to = e.at(e.data(source, source_), s_), e.at(e.data(target, target_), t_)
+        shift = e.broadcast(number_)
+
+        def loop(store):
+            with cgutils.for_range(builder, panels_) as loop:
+                panel = e.at(from_, builder.mul(loop.index, s_panel_))
+                place = e.at(to, builder.mul(loop.index, e.int(2 * width)))
+                for v in range(2):
+                    store(builder.fadd(e.load(panel, v * width), shift), place, v * width)
+
+        with builder.if_else(builder.trunc(stream_, ir.IntType(1))) as (past, through):
+            with past:
+                loop(e.stream)
+            with through:
+                loop(e.store)
+        return context.get_dummy_value()
+
+    ints = types.intp
+    return types.void(lanes, source, ints, ints, ints, number, target, ints, types.boolean), generate
+
+
+def _stored_row(builder, e, single, length, stream, emit, to):
+    """Code for a row of results emit(emitter, place), stored at `to` by whole vectors and then cell by cell.
+
+    stream: write the vectors past the caches; then `to` must be at a multiple of 16 bytes.
+    """
+    whole = builder.sub(length, builder.srem(length, e.int(e.lanes)))
+    with builder.if_else(builder.trunc(stream, ir.IntType(1))) as (past, through):
+        with past, cgutils.for_range_slice(builder, e.int(0), whole, e.int(e.lanes)) as (place, _):
+            e.stream(emit(e, place), e.at(to, place))
+        with through, cgutils.for_range_slice(builder, e.int(0), whole, e.int(e.lanes)) as (place, _):
+            e.store(emit(e, place), e.at(to, place))
+    with cgutils.for_range_slice(builder, whole, length, e.int(1)) as (place, _):
+        single.store(emit(single, place), single.at(to, place))
+
+
+@intrinsic(prefer_literal=True)
+def scale_row(typingctx, lanes, x, at, scale, shift, target, t, length, stream):
+    """target[t + i] = scale * x[at + i] + shift for i < length; stream as in `_stored_row`.  lanes is a constant."""
+
+    def generate(context, builder, signature, args):
+        _, x_, at_, scale_, shift_, target_, t_, length_, stream_ = args
+        e, single = (_Emitter(context, builder, target.dtype, w) for w in (_literal(lanes), 1))
+        row = e.at(e.data(x, x_), at_)
+
+        def emit(e, place):
+            return e.fma(e.broadcast(scale_), e.load(e.at(row, place)), e.broadcast(shift_))
+
+        _stored_row(builder, e, single, length_, stream_, emit, e.at(e.data(target, target_), t_))
+        return context.get_dummy_value()
+
+    i = types.intp
+    return types.void(lanes, x, i, scale, shift, target, i, i, types.boolean), generate
+
+
+@intrinsic(prefer_literal=True)
+def combine_rows(typingctx, lanes, x, y, at, a, b, center, shift, target, length, stream):
+    """target[at + i] = a*y[at + i] + b*(x[at + i] - center) + shift for i < length; stream as in `_stored_row`.  lanes is a constant."""
+
+    def generate(context, builder, signature, args):
+        _, x_, y_, at_, a_, b_, center_, shift_, target_, length_, stream_ = args
+        e, single = (_Emitter(context, builder, target.dtype, w) for w in (_literal(lanes), 1))
+        x_row, y_row = e.at(e.data(x, x_), at_), e.at(e.data(y, y_), at_)
+
+        def emit(e, place):
+            centered = builder.fsub(e.load(e.at(x_row, place)), e.broadcast(center_))
+            rest = e.fma(e.broadcast(b_), centered, e.broadcast(shift_))
+            return e.fma(e.broadcast(a_), e.load(e.at(y_row, place)), rest)
+
+        _stored_row(builder, e, single, length_, stream_, emit, e.at(e.data(target, target_), at_))
+        return context.get_dummy_value()
+
+    i = types.intp
+    return types.void(lanes, x, y, i, a, b, center, shift, target, i, types.boolean), generate
 
 
 MAXIMUM, SUM = 0, 1  # what `reduce_rows` and `reduce_columns` do
