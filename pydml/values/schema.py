@@ -125,9 +125,8 @@ def detect(texts: Iterable[str | None]) -> str:
     if not distinct:
         return "UNKNOWN" + mark
     known = _detected(distinct)
-    ordered = known in (HASH32, HASH64, CHARACTER) or (
-        known != BOOLEAN and any(t.lower() in _BOOLEANS for t in distinct)
-    )
+    words = any(t.lower() in _BOOLEANS for t in distinct if t)
+    ordered = known in (FP32, HASH32, HASH64, CHARACTER) or (known != BOOLEAN and words)
     if ordered and len(distinct) < len(cells):
         # what a text is taken for depends on the cells before it, so that repeated ones count
         known = _detected(t for t in cells if t)
