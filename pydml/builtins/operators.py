@@ -21,6 +21,7 @@ from pydml.diagnostics import fail
 from pydml.signature import article
 from pydml.types import ANY, BOOLEAN, FRAME, MATRIX, SCALAR, STRING, UNKNOWN, Type, matrix_type
 from pydml.values import arithmetic, kind_of, type_of
+from pydml.values.storage import check_dense_size
 
 ndarray = np.ndarray
 _NUMBERS = frozenset((int, float))
@@ -402,7 +403,10 @@ def matrix_product(left, right):
         # `dot` starts faster but copies views; `matmul` takes them as they are.
         if left.size < 4096:
             return left.dot(right)
-        return np.matmul(left, right) if left.size * right.shape[1] < LARGE_PRODUCT else large_product.run(left, right)
+        if left.size * right.shape[1] < LARGE_PRODUCT:
+            return np.matmul(left, right)
+        check_dense_size(left.shape[0], right.shape[1], left.dtype.itemsize)
+        return large_product.run(left, right)
     matrix_product.infer((type_of(left), type_of(right)))
     return matrix_product.run(left, right)
 
@@ -410,7 +414,11 @@ def matrix_product(left, right):
 LARGE_PRODUCT = 1 << 18  # multiply-adds, up to which BLAS uses one thread
 
 
-@builtin("large product(left: matrix, right: matrix) -> matrix", self_checking=True)
+@builtin(
+    "large product(left: matrix, right: matrix) -> matrix",
+    shape=lambda left, right: (left.rows, right.cols),
+    self_checking=True,
+)
 def large_product(left, right):
     """The product of dense matrices of fitting sizes.  Internal: what `%*%` does with large ones, for kernels with threads."""
     return np.matmul(left, right)
