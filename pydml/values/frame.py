@@ -245,7 +245,7 @@ class Frame:
             j = int(position) - 1
             if not 0 <= j < len(self.columns):
                 fail("index", f"order: by is {scalar_text(position)}, the frame has {len(self.columns)} columns")
-            ranks.append(_ranks(self.columns[j]))
+            ranks.append(_ranks(self.columns[j], decreasing))
         if decreasing:
             ranks = [r[::-1] for r in ranks]
         rows = np.lexsort(ranks[::-1])
@@ -346,17 +346,18 @@ def _code_units(texts: np.ndarray) -> np.ndarray:
     return object_array([t.encode("utf-16-be", "surrogatepass") for t in texts.tolist()])
 
 
-def _ranks(column: Column) -> np.ndarray:
+def _ranks(column: Column, decreasing: bool) -> np.ndarray:
     """Numbers in the order of the cells; missing ones and NaN come last."""
     missing = column.missing()
     if column.type not in (STRING, CHARACTER):
-        values = column.data.astype(np.float64) if column.type in (FP32, FP64) else column.data
-        _, ranks = np.unique(values, return_inverse=True)
+        if column.type in (FP32, FP64):
+            missing = missing | np.isnan(column.data)
+        _, ranks = np.unique(column.data, return_inverse=True)
     else:
         texts = _code_units(object_array(["" if t is None else t for t in column.data.tolist()])).tolist()
         places = {t: i for i, t in enumerate(sorted(set(texts)))}
         ranks = np.array([places[t] for t in texts], np.int64)
-    return np.where(missing, len(ranks), ranks)
+    return np.where(missing, -1 if decreasing else len(ranks), ranks)
 
 
 # ---- schemas
