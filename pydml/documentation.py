@@ -76,7 +76,7 @@ def documentation(name: str) -> str | None:
         others = [n for n in (builtin.name, *builtin.aliases) if n != name]
         if others:
             parts += ["", f"    The same as {', '.join(others)}."]
-        examples = [f"    {case.expression}  =  {case.expected}" for case in builtin.cases[:4]]
+        examples = [_example(case.expression, case.expected) for case in builtin.cases[:4]]
         if examples:
             parts += ["", "Examples", *examples]
         return "\n".join(parts) + "\n"
@@ -126,6 +126,13 @@ def _file_documentation(file: str, builtin: str = "") -> str:
     for signature, comment in functions:
         parts.append(signature + ("\n\n" + _indent(comment) if comment else ""))
     return "\n\n".join(parts) + "\n"
+
+
+def _example(program: str, expected: str) -> str:
+    """An expression with its value; of a program the value of RESULT is below it."""
+    if "\n" not in program:
+        return f"    {program}  =  {expected}"
+    return _indent(f"{program}\nRESULT is {expected}\n")
 
 
 def _indent(text: str) -> str:
