@@ -95,3 +95,13 @@ def test_summary_has_every_row_and_marks_losses(monkeypatch, tmp_path):
     text = run_all.summary()
     assert "geometric mean 1.00, slower in 1" in text
     assert "| won | 1 | P | 4 | 4.00 |" in text and "| lost | 4 | P | 1 | **0.25** | 0.50 |" in text
+
+
+def test_reading_files(tmp_path, capsys):
+    formats = ["csv", "text", "mm", "libsvm", "binary", "npy"]
+    rows = load("csv_read/run.py").main(
+        ["--quick", "--styles", "counts", "--folder", str(tmp_path), "--formats", *formats]
+    )
+    assert capsys.readouterr().out.count("read ") >= len(formats)
+    assert {row["peer"] for row in rows} <= {"pandas", "pyarrow"}
+    assert not list(tmp_path.iterdir())
