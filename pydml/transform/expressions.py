@@ -30,10 +30,11 @@ Run = Callable[[tuple[Any, ...]], Any]
 
 @dataclass(frozen=True)
 class Code:
-    """A part of an expression: its type, and a function of the parameters' values."""
+    """A part of an expression: its type, and a function of the parameters' values.  literal: whether it is a number as written."""
 
     type: str
     run: Run
+    literal: bool = False
 
 
 # ---- words
@@ -276,15 +277,6 @@ _STATIC: dict[str, dict[str, _Alternatives]] = {
     },
     "Objects": {"equals": [(("Object", "Object"), _B, operator.eq)]},
 }
-_STATIC["StringUtils"] = {
-    "isEmpty": [((_S,), _B, operator.not_)],
-    "isBlank": [((_S,), _B, lambda s: not (s or "").strip())],
-    "isNumeric": [((_S,), _B, lambda s: bool(s) and s.isdecimal())],
-    "capitalize": [((_S,), _S, lambda s: s[:1].upper() + s[1:])],
-    "reverse": [((_S,), _S, lambda s: s[::-1])],
-    "countMatches": [((_S, _S), _I, lambda s, t: s.count(t) if t else 0)],
-    "getLevenshteinDistance": [((_S, _S), _I, java.edit_distance)],
-}
 _CONSTANTS = {
     ("Integer", "MAX_VALUE"): (_I, 2**31 - 1),
     ("Integer", "MIN_VALUE"): (_I, -(2**31)),
@@ -395,6 +387,9 @@ class _Parser:
         no = self.expression()
         if yes.type == no.type:
             kind = yes.type
+        elif {yes.type, no.type} == {"char", "int"} and (yes.literal or no.literal):
+            kind = "char"  # as of a number that is written there
+            yes, no = _cast(yes, kind), _cast(no, kind)
         elif yes.type in _NUMBERS and no.type in _NUMBERS:
             kind = _promoted(yes.type, no.type)
             yes, no = _cast(yes, kind), _cast(no, kind)
@@ -600,7 +595,7 @@ class _Parser:
                 self.refuse_at(position, f"{word} is too large for an int", f"write {word}L")
         else:
             kind, value = _D, float(lower.rstrip("d"))
-        return Code(kind, _constant(value))
+        return Code(kind, _constant(value), literal=True)
 
     def named(self, word: str, position: int) -> Code:
         if word in ("true", "false"):
@@ -611,9 +606,7 @@ class _Parser:
             return self.new()
         if word in self.names:
             return Code(self.parameter_type, operator.itemgetter(self.names[word]))
-        while word in ("java", "org", "lang", "util", "apache", "sysds", "runtime", "commons", "lang3") and self.take(
-            "."
-        ):
+        while word in ("java", "org", "lang", "util", "apache", "sysds", "runtime") and self.take("."):
             word = self.name()  # the full name of a class
         if self.word != "." or not (word in _STATIC or word[:1].isupper()):
             help = suggest(word, self.names) or f"the parameters are {', '.join(self.names)}"

@@ -509,7 +509,8 @@ def half_up(x: float) -> int:
         return 0
     if math.isinf(x):
         return 2**63 - 1 if x > 0 else -(2**63)
-    return min(max(math.floor(x + 0.5) if abs(x) < 2**52 else int(x), -(2**63)), 2**63 - 1)
+    whole = math.floor(x)
+    return min(max(whole + (x - whole >= 0.5), -(2**63)), 2**63 - 1)
 
 
 def truncate(x: float, low: int, high: int) -> int:

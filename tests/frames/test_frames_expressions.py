@@ -76,6 +76,12 @@ def value(expression, *texts):
         ('UtilFunctions.dateFormat("2020-02-29", "yyyy-MM-dd", "dd.MM.yy")', "29.02.20"),
         ('UtilFunctions.toMillis("1970-01-02", "yyyy-MM-dd") / 1000', "86400"),
         ("x == null", "false"),
+        ("true ? 'a' : 0", "a"),
+        ("Math.round(-0.5) + Math.round(0.49999999999999994)", "0"),
+        ('"boo:and:foo".split("o").length', "3"),
+        ('x.replace("", "-")', "-H-e-l-l-o-"),
+        ("0.1f + 0.2f", "0.3"),
+        ("3 > 2 == true", "true"),
         ("\"tab\\t\" + '\\u0041' + '\\''", "tab\tA'"),
     ],
 )
