@@ -13,15 +13,19 @@ from pydml.signature import suggest
 
 def print_documentation(names: Sequence[str]) -> int:
     """Print the documentation of each name, or the list of all builtins.  Returns the exit status."""
+    try:
+        return _print(names)
+    except DMLError as error:  # of a file, or of $SYSTEMDS_ROOT
+        print(error, file=sys.stderr)
+        return 1
+
+
+def _print(names: Sequence[str]) -> int:
     if not names:
         print(overview(), end="")
         return 0
     for i, name in enumerate(names):
-        try:
-            text = documentation(name)
-        except DMLError as error:
-            print(error, file=sys.stderr)
-            return 1
+        text = documentation(name)
         if text is None:
             hint = suggest(name, known_names())
             print(f"pydml doc: there is no builtin {name}" + (f"; {hint}" if hint else ""), file=sys.stderr)

@@ -116,6 +116,9 @@ def test_a_wrong_root_in_the_environment_is_named():
     status, _, errors = pydml_command("-e", "print(1)", environment={"SYSTEMDS_ROOT": "/nowhere/at/all"})
     assert status == 1
     assert errors.startswith("error[value]: SYSTEMDS_ROOT: there is nothing at /nowhere/at/all\n")
+    status, _, errors = pydml_command("doc", environment={"SYSTEMDS_ROOT": "/nowhere/at/all"})
+    assert status == 1
+    assert errors.startswith("error[value]: SYSTEMDS_ROOT: there is nothing at /nowhere/at/all\n")
 
 
 def test_documentation_lists_the_scripts(checkout):
