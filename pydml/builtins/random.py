@@ -129,8 +129,11 @@ def _positions(seed: int, cells: int, sparsity: float) -> np.ndarray:
 def _sparse(rows: int, cols: int, positions: np.ndarray, values: np.ndarray) -> Sparse:
     from scipy.sparse import csr_matrix
 
-    row, col = np.divmod(positions, cols)
-    starts = np.searchsorted(row, np.arange(rows + 1))
+    row = positions // cols
+    col = positions - row * cols
+    starts = np.concatenate([[0], np.cumsum(np.bincount(row, minlength=rows))])
+    if max(len(positions), cols) < 2**31:
+        col, starts = col.astype(np.int32), starts.astype(np.int32)
     return Sparse(csr_matrix((values, col, starts), shape=(rows, cols)))
 
 
