@@ -70,7 +70,7 @@ def _over_batch_size(results: Results, title: str, quantity: Callable[[Outcome],
     from matplotlib.figure import Figure
     from matplotlib.ticker import PercentFormatter
 
-    figure = Figure(figsize=(7, 4.2), layout="constrained")
+    figure = Figure(figsize=(7, 4.8), layout="constrained")
     ax = figure.subplots()
     # at equal distances: on any scale of numbers the largest sizes would lie on each other
     sizes = sorted({run.batch_size for run in results if run.setting != "equal steps"})
@@ -86,8 +86,8 @@ def _over_batch_size(results: Results, title: str, quantity: Callable[[Outcome],
             label = NAMES[optimizer] + LABELS[setting]
             ax.plot(places, means, style, color=color, marker="o", markersize=4, linewidth=1.6, label=label)
             low, high = [min(v) for v in values], [max(v) for v in values]
-            if setting == "recommended":
-                ax.fill_between(places, low, high, color=color, alpha=0.18, linewidth=0)
+            # from the lowest to the highest seed
+            ax.vlines(places, low, high, color=color, linewidth=5, alpha=0.25)
     ax.set_xticks(range(len(sizes)), [f"{b:,}" for b in sizes], fontsize=9)
     ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0 if "accuracy" in title[:20] else 1))
     if title in ("test accuracy", "training accuracy"):
@@ -97,7 +97,7 @@ def _over_batch_size(results: Results, title: str, quantity: Callable[[Outcome],
     ax.set_xlabel("batch size")
     ax.set_title(title, fontsize=11, loc="left")
     ax.grid(True, color="#e6e6e6", linewidth=0.8)
-    ax.legend(frameon=False, fontsize=8)
+    figure.legend(loc="outside lower center", ncols=2, frameon=False, fontsize=8, handlelength=3.2)
     return figure
 
 
