@@ -8,6 +8,7 @@ from pydml.backends.cpu import (  # noqa: F401  (each registers its kernels)
     gemm,
     lapack,
     normalization,
+    ordering,
     paramserv,
     pool,
     random,
