@@ -26,7 +26,7 @@ CASES = {
 }
 QUICK = {"lenet single 256": ("lenet", 256, "single")}
 PEERS = {"pydml": "", "PyTorch eager": "", "PyTorch channels_last": "channels_last"}
-STEPS = 4
+STEPS = 3
 
 
 def peak_mib():
