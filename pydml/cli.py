@@ -462,6 +462,8 @@ def _main(argv: Sequence[str]) -> int:
         if isinstance(original, OSError) and error.id == "internal":  # a closed or full standard output
             raise original from None
         return _report(error, options)
+    except BrokenPipeError:
+        raise
     except Exception as error:
         internal = DMLError(
             Diagnostic(

@@ -63,6 +63,7 @@ def _function(
     meaning.__doc__ = doc
     signature = f"{name}(x: matrix|number|boolean) -> any"
     declared = builtin(signature, infer=rule, self_checking=True, aliases=aliases)(meaning)
+    declared.scalar = scalar
     declared.fails(f'{name}("a")', "argument-type", "x must be a matrix or a number or a boolean, got a string")
     return declared
 

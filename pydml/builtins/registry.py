@@ -132,6 +132,7 @@ class Builtin:
         self.cases: list[Case] = []
         self.failures: list[Failure] = []
         self.kernels: dict[tuple[str, ...], Callable[..., Any]] = {}
+        self.scalar: Callable[..., Any] | None = None  # the meaning for one number or boolean, without any check
         self.for_dense = False  # whether there is a kernel for dense matrices
         if storages == "any":
             self.add_kernel(("*",), meaning)

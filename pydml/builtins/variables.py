@@ -51,6 +51,9 @@ def _declared(value: Type, data: Type, value_type: Type, function: Type, name: T
     return Type(SCALAR, wanted)
 
 
+_PLAIN = {DOUBLE: float, INT: int, BOOLEAN: bool, STRING: str}  # what scalars of a declared type are while running
+
+
 def _parameter_type(value: Type, data: Type, value_type: Type, function: Type, name: Type) -> Type:
     return _declared(value, data, value_type, function, name, "parameter")
 
@@ -78,6 +81,8 @@ def _convert(value: Any, wanted: str) -> Any:
 )
 def as_parameter(value: Any, data: str, value_type: str, function: str, name: str) -> Any:
     """An argument as the parameter is declared: scalars are cast, other data types must fit."""
+    if data == SCALAR and type(value) is _PLAIN.get(value_type):
+        return value
     names = (Type(const=data), Type(const=value_type), Type(const=function), Type(const=name))
     found = type_of(value)
     _declared(found, *names, "parameter")
@@ -115,6 +120,8 @@ def as_result(value: Any, data: str, value_type: str, function: str, name: str) 
     That a declared int gets a double is a mistake where it is certain before the run.  Where it is not, the double passes as it
     is: SystemDS does not convert the results of functions.
     """
+    if data == SCALAR and type(value) is _PLAIN.get(value_type):
+        return value
     names = (Type(const=data), Type(const=value_type), Type(const=function), Type(const=name))
     found = type_of(value)
     _declared(found, *names, "result")

@@ -40,7 +40,7 @@ from pydml.ir.program import (
     walk,
     writes,
 )
-from pydml.types import BOOLEAN, DOUBLE, INT, SCALAR, STRING, Type
+from pydml.types import BOOLEAN, DOUBLE, INT, INT_SCALAR, SCALAR, STRING, Type
 
 INLINED = 1 << 16
 
@@ -406,7 +406,7 @@ class _Emitter:
 
     def builtin_name(self, b: Builtin, mode: str) -> str:
         text = _OPERATOR_NAMES.get(b.name) or "".join(c if c.isalnum() else "_" for c in b.name)
-        name = f"_b_{text}" + {"run": "", "call": "_checked", "direct": "_direct"}[mode]
+        name = f"_b_{text}" + {"run": "", "call": "_checked", "direct": "_direct", "scalar": "_scalar"}[mode]
         self.code.builtins[name] = (b, mode)
         return name
 
@@ -451,6 +451,8 @@ class _Emitter:
     def scalar(self, s: Op) -> ast.expr | None:
         """Python operators for scalars whose types are known."""
         name, types_ = s.builtin.name, s.arg_types
+        if name in ("as parameter", "as result") and types_[0] == INT_SCALAR and types_[2].const == DOUBLE:
+            return self.call_name("_float", self.operand(s.args[0]))
         if any(t.data != SCALAR for t in types_):
             return None
         values = tuple(t.value for t in types_)
@@ -488,6 +490,9 @@ class _Emitter:
             return ast.UnaryOp(ast.USub(), *self.operands(s), **self.position)
         if name == "unary -" and value == INT:
             return self.call_name("_int_neg", *self.operands(s))
+        if s.builtin.scalar is not None and value in (INT, DOUBLE, BOOLEAN):
+            operands = self.operands(s)
+            return self.call_name(self.builtin_name(s.builtin, "scalar"), *operands)
         return None
 
     def numeric(self, name: str, kind: str, s: Op) -> ast.expr | None:
@@ -501,6 +506,18 @@ class _Emitter:
         if kind == DOUBLE and name == "/" and right_const not in (None, 0):
             left, right = self.operands(s)
             return ast.BinOp(left, ast.Div(), right, **self.position)
+        if name == "/":
+            left, right = self.operands(s)
+            slow = self.call_name("_divide", left, right)
+            if isinstance(right, ast.Name) and isinstance(left, (ast.Name, ast.Constant)):
+                return ast.IfExp(right, ast.BinOp(left, ast.Div(), right, **self.position), slow, **self.position)
+            return slow
+        if kind == INT and name == "*":
+            left, right = self.operands(s)
+            slow = self.call_name("_int_mul", left, right)  # reports the overflow
+            if isinstance(left, (ast.Name, ast.Constant)) and isinstance(right, (ast.Name, ast.Constant)):
+                return self.wrapped(ast.BinOp(left, ast.Mult(), right, **self.position), slow)
+            return slow
         if kind == INT and name in ("+", "-"):
             left, right = self.operands(s)
             operator: ast.operator = ast.Add() if name == "+" else ast.Sub()
@@ -519,11 +536,12 @@ class _Emitter:
             return None
         return self.call_name("_" + function, *self.operands(s))
 
-    def wrapped(self, sum_: ast.expr) -> ast.expr:
-        """An int sum, wrapped to 64 bits where it leaves them: `s if MIN <= (s := a + b) <= MAX else _wrap(s)`."""
+    def wrapped(self, sum_: ast.expr, beyond: ast.expr | None = None) -> ast.expr:
+        """An int, wrapped to 64 bits where it leaves them: `s if MIN <= (s := a + b) <= MAX else _wrap(s)`; or `beyond` there."""
         named = ast.NamedExpr(self.store("_i"), sum_, **self.position)
         test = ast.Compare(self.constant(_MIN), [ast.LtE(), ast.LtE()], [named, self.constant(_MAX)], **self.position)
-        return ast.IfExp(test, self.load("_i"), self.call_name("_wrap", self.load("_i")), **self.position)
+        beyond = beyond or self.call_name("_wrap", self.load("_i"))
+        return ast.IfExp(test, self.load("_i"), beyond, **self.position)
 
     # ---- calls of DML functions
 

@@ -166,9 +166,15 @@ class Executable:
             "concat",
         ):
             namespace["_" + name] = getattr(arithmetic, name)
+        namespace["_float"] = float
         namespace["_wrap"] = lambda value: arithmetic.int_add(value, 0)
         for name, (builtin, mode) in self.code.builtins.items():
-            function: Any = {"run": builtin.run, "call": builtin, "direct": builtin.kernels.get(("*",))}[mode]
+            function: Any = {
+                "run": builtin.run,
+                "call": builtin,
+                "direct": builtin.kernels.get(("*",)),
+                "scalar": builtin.scalar,
+            }[mode]
             namespace[name] = function if statistics is None else statistics.wrap(builtin.name, function)
         for file, compiled in self._compiled():
             _remember_source(file)

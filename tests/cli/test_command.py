@@ -267,6 +267,14 @@ def test_closed_output():
     assert process.stderr.read() == ""
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes of POSIX")
+def test_closed_output_of_a_page():
+    process = start("doc", "*")
+    process.stdout.close()
+    assert process.wait(timeout=60) in (1, 141)
+    assert "error[internal]" not in process.stderr.read()
+
+
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
 def test_full_output():
     with open("/dev/full", "w") as full:
