@@ -250,10 +250,15 @@ def test_recursion_is_deep_and_ends_with_an_error(script):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 def test_interrupt():
-    process = start("-e", "print('started')\ni = 0\nwhile (TRUE) { i = i + 1 }")
-    assert process.stdout.readline() == "started\n"  # seen at once, although it is a pipe
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
+    # a shell that runs the tests in the background has them ignore the signal
+    listening = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}
+    process = start("-e", "print('started')\ni = 0\nwhile (TRUE) { i = i + 1 }", **listening)
+    try:
+        assert process.stdout.readline() == "started\n"  # seen at once, although it is a pipe
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    finally:
+        process.kill()
     assert process.returncode == 130
     assert errors == "interrupted\n"
 
