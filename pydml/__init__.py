@@ -3,6 +3,7 @@
     pydml.run("y = sum(X)", X=array).y            run a script: `script.run`
     pydml.compile("step.dml", inputs=["W"])       compile once, call often: `script.compile`
     pydml.source("nn/layers/relu.dml").forward    a DML file as a library: `script.source`
+    pydml.keep_freed_memory()                     for processes that train: `script.keep_freed_memory`
     pydml.DMLError                                every mistake in a script or its data
 
 Names are loaded on first use, so that importing pydml costs nothing.
@@ -14,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pydml.diagnostics import DMLError
-    from pydml.script import Matrix, Result, Script, compile, run, source
+    from pydml.script import Matrix, Result, Script, compile, keep_freed_memory, run, source
 
 __version__ = "0.1.0"
-__all__ = ["DMLError", "Matrix", "Result", "Script", "compile", "run", "source"]
+__all__ = ["DMLError", "Matrix", "Result", "Script", "compile", "keep_freed_memory", "run", "source"]
 
 
 def __getattr__(name: str) -> Any:

@@ -478,7 +478,7 @@ def _main(argv: Sequence[str]) -> int:
 
 def _run(options: Options) -> int:
     from pydml.config import make_config
-    from pydml.script import Script
+    from pydml.script import Script, keep_freed_memory
     from pydml.values.convert import parameter_values
 
     settings = _file_settings(options)
@@ -491,6 +491,7 @@ def _run(options: Options) -> int:
         deterministic=options.deterministic,
         systemds_root=options.systemds_root,
     )
+    keep_freed_memory()  # the process has no other work
     script = Script(_source(options, config), config=config)
     script.params.update(parameter_values(options.args, options.nvargs))
     stage = options.explain if options.explain != "conv" else None

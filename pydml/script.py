@@ -504,6 +504,17 @@ def run(
     return prepared.input(**(inputs or {})).input(**more_inputs).run(outputs)
 
 
+def keep_freed_memory() -> None:
+    """Let this process keep the memory of matrices that die for those that come: a third less time for training steps.
+
+    It holds for the whole process, which does not shrink any more; so a program that embeds pydml asks for it, while the command line
+    does it by itself.  On Linux with glibc; elsewhere nothing happens.
+    """
+    from pydml.backends.cpu.memory import keep_freed_memory
+
+    keep_freed_memory()
+
+
 def compile(
     script: Path_or_text,
     /,

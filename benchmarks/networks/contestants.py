@@ -57,6 +57,7 @@ class Network:
         """Model and moving averages before the first step, from the DML library."""
         import pydml
 
+        pydml.keep_freed_memory()  # as the command line does
         result = pydml.run(
             _INIT[self.kind],
             **(self.inputs | {"K": self.classes}),

@@ -15,6 +15,3 @@ from pydml.backends.cpu import (  # noqa: F401  (each registers its kernels)
     reduction,
     stored,
 )
-from pydml.backends.cpu.memory import keep_freed_memory
-
-keep_freed_memory()
