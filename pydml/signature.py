@@ -216,7 +216,8 @@ def article(noun: str) -> str:
 
 def suggest(name: str, known: Any) -> str:
     """`did you mean ...?`, or "" if nothing is close."""
-    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.7)
+    cutoff = 0.7 if len(name) > 3 else 0.65  # of three letters, one may be wrong
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=cutoff)
     if not close:
         lower = {k.lower(): k for k in known}
         if name.lower() in lower:
