@@ -119,6 +119,8 @@ def test_malformed(data, text, message):
 
 def test_unknown_and_foreign_formats(data):
     describe(data, {"format": "cvs"})
+    assert error(read, data).diagnostic.help == "did you mean csv?"
+    describe(data, {"format": "spreadsheet"})
     found = error(read, data)
     assert (found.id, found.diagnostic.help) == ("value", "formats are " + ", ".join(f.name for f in formats()))
     describe(data, {"format": "delta"})
