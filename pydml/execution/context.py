@@ -67,7 +67,7 @@ class Context:
     """State of one run.
 
     dtype: numpy.float64 or numpy.float32, the precision of new matrices.  out: where print writes.  random: RandomStreams.
-    functions: finds a DML function by name for eval.  deterministic: results must not depend on the number of threads.
+    functions: finds a DML function by name for eval.
     """
 
     def __init__(

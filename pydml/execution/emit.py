@@ -34,7 +34,8 @@ from pydml.ir.program import (
     Var,
     While,
     assigned_in,
-    operands_of,
+    count_reads,
+    count_writes,
     read_in,
     variables_in,
     walk,
@@ -140,8 +141,8 @@ class _Emitter:
         self.out: list[ast.stmt] = []
         self.extra: list[ast.stmt] = []  # functions of parfor bodies
         self.pending: dict[str, _Pending] = {}
-        self.uses: dict[str, int] = {}
-        self.assignments = _assignments(function.body)
+        self.uses = count_reads(function.body)
+        self.assignments = count_writes(function.body)
         self.shared: frozenset[str] = frozenset()  # result variables of the parfor loops around
         self.recorded: frozenset[str] = frozenset()  # those of which the cells written are compared afterwards
         self.certain = {p.name for p in function.params}  # variables that have a value on every path to here
@@ -151,13 +152,6 @@ class _Emitter:
             live_out = set(program.outputs)
         self.live_out = live_out
         self.liveness = Liveness(function.body, live_out)
-        self.count_uses(function.body)
-
-    def count_uses(self, body: list[Any]) -> None:
-        for statement in walk(body):
-            for operand in operands_of(statement):
-                for name in variables_in(operand):
-                    self.uses[name] = self.uses.get(name, 0) + 1
 
     # ---- places
 
@@ -640,7 +634,7 @@ class _Emitter:
         position = self.position
         live = set(self.liveness.before_block[id(s.body)])
         results = sorted(s.results)
-        inside = _assignments(s.body)
+        inside = count_writes(s.body)
         before = {n for n in live if n in self.certain or self.assignments.get(n, 0) > inside.get(n, 0)}
         inputs = sorted((before | set(results)) - {s.variable})
         uncertain = [n for n in inputs if n not in self.certain]
@@ -728,15 +722,6 @@ _OPERATOR_NAMES = {
     "[]=": "assign",
     "=": "copy",
 }
-
-
-def _assignments(block: list[Any]) -> dict[str, int]:
-    """How often each variable is assigned in a block."""
-    counts: dict[str, int] = {}
-    for statement in walk(block):
-        for name in writes(statement):
-            counts[name] = counts.get(name, 0) + 1
-    return counts
 
 
 def _mentioned(block: list[Any]) -> set[str]:

@@ -279,6 +279,25 @@ def read_in(block: list[Any]) -> set[str]:
     return result
 
 
+def count_reads(block: list[Any]) -> dict[str, int]:
+    """How many operands of a block, at any depth, are each variable."""
+    result: dict[str, int] = {}
+    for statement in walk(block):
+        for operand in operands_of(statement):
+            for name in variables_in(operand):
+                result[name] = result.get(name, 0) + 1
+    return result
+
+
+def count_writes(block: list[Any]) -> dict[str, int]:
+    """How many statements of a block, at any depth, assign each variable."""
+    result: dict[str, int] = {}
+    for statement in walk(block):
+        for name in writes(statement):
+            result[name] = result.get(name, 0) + 1
+    return result
+
+
 def substitute(operand: Operand, replace: Callable[[str], Operand | None]) -> Operand:
     """The operand with variables replaced where `replace(name)` is not None."""
     if isinstance(operand, Var):

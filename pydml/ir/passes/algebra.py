@@ -24,9 +24,9 @@ from pydml.ir.program import (
     Var,
     assigned_in,
     blocks_of,
-    operands_of,
+    count_reads,
+    count_writes,
     variables_in,
-    walk,
     writes,
 )
 from pydml.types import SCALAR, Type, scalar_type
@@ -177,14 +177,8 @@ Bindings = dict[str, tuple[Operand, Type]]
 class _Rewriter:
     def __init__(self, function: Function, program: Program):
         self.function = function
-        self.uses: dict[str, int] = {}
-        self.assignments: dict[str, int] = {}
-        for s in walk(function.body):
-            for operand in operands_of(s):
-                for name in variables_in(operand):
-                    self.uses[name] = self.uses.get(name, 0) + 1
-            for name in writes(s):
-                self.assignments[name] = self.assignments.get(name, 0) + 1
+        self.uses = count_reads(function.body)
+        self.assignments = count_writes(function.body)
         self.kept = {p.name for p in function.outputs} | {p.name for p in function.params}
         if not function.key:
             self.kept |= set(program.outputs)

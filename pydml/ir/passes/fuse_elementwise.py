@@ -20,10 +20,9 @@ from pydml.ir.program import (
     Program,
     Var,
     blocks_of,
-    operands_of,
+    count_reads,
+    count_writes,
     variables_in,
-    walk,
-    writes,
 )
 from pydml.types import DOUBLE, INT, SCALAR
 
@@ -56,14 +55,8 @@ class _Group:
 
 class _Fuser:
     def __init__(self, function: Function, program: Program):
-        self.uses: dict[str, int] = {}
-        self.assignments: dict[str, int] = {}
-        for s in walk(function.body):
-            for operand in operands_of(s):
-                for name in variables_in(operand):
-                    self.uses[name] = self.uses.get(name, 0) + 1
-            for name in writes(s):
-                self.assignments[name] = self.assignments.get(name, 0) + 1
+        self.uses = count_reads(function.body)
+        self.assignments = count_writes(function.body)
         self.live_out = {p.name for p in function.outputs} if function.key else set(program.outputs)
         self.parameters = {p.name for p in function.params}
 

@@ -25,6 +25,7 @@ from pydml.ir.program import (
     While,
     assigned_in,
     blocks_of,
+    count_writes,
     has_effects,
     operands_of,
     read_in,
@@ -32,7 +33,6 @@ from pydml.ir.program import (
     substitute,
     variables_in,
     walk,
-    writes,
 )
 
 _STAY = frozenset({"=", "[]=", "exists", "as parameter", "as result"})
@@ -51,10 +51,7 @@ class _Hoister:
     def __init__(self, function: Function, effectful: set[str]):
         self.function = function
         self.effectful = effectful
-        self.assignments: dict[str, int] = {}
-        for s in walk(function.body):
-            for name in writes(s):
-                self.assignments[name] = self.assignments.get(name, 0) + 1
+        self.assignments = count_writes(function.body)
         self.kept = {p.name for p in function.params} | {p.name for p in function.outputs}
 
     def block(self, block: list[Any]) -> None:
