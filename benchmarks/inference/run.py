@@ -6,7 +6,6 @@ python benchmarks/inference/run.py --only "resnet50 1" --peers eager
 
 from __future__ import annotations
 
-import argparse
 import sys
 from pathlib import Path
 
@@ -22,22 +21,11 @@ CASES = {
     "resnet50 1": ("resnet50", 1),
     "resnet50 32": ("resnet50", 32),
 }
-PEERS = {
-    "eager": ("PyTorch eager", {}),
-    "channels_last": ("PyTorch channels_last", {"channels_last": True}),
-    "compiled": ("PyTorch compiled", {"compiled": True}),
-}
 
 
 def main(arguments=None):
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", default="", help="cases whose name contains this")
-    parser.add_argument("--peers", default="eager,channels_last", help="settings of PyTorch, with commas")
-    parser.add_argument("--rounds", type=int, default=20)
-    parser.add_argument("--seconds", type=float, default=30, help="no further round of a case after this time")
-    parser.add_argument("--threads", type=int, default=2)
+    parser = measure.arguments(__doc__, peers="eager,channels_last", rounds=20, seconds=30)
     parser.add_argument("--quick", action="store_true", help="small images, a few seconds in all")
-    parser.add_argument("--json", help="write the rows to this file")
     options = parser.parse_args(arguments)
     if options.quick:
         options.peers, options.rounds = "eager", 2
@@ -49,7 +37,7 @@ def main(arguments=None):
         network = Network(name, batch, "single", size=64 if options.quick else 0, threads=options.threads)
         contestants = {"pydml": network.ours_predict()}
         for peer in options.peers.split(","):
-            label, settings = PEERS[peer]
+            label, settings = measure.PEERS[peer]
             contestants[label] = network.torch_predict(**settings)
         results = [action() for action in contestants.values()]
         for other in results[1:]:

