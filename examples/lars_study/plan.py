@@ -63,15 +63,16 @@ class Plan:
     epochs: int = 3
     batch_sizes: Sequence[int] = BATCH_SIZES
     seeds: Sequence[int] = SEEDS
-    # where the climb is made, in this order; elsewhere the rate is interpolated
-    swept: Sequence[int] = (16000, 32000, 1024)
+    # where the climb is made, in this order (each begins near the best rate of the nearest before it); elsewhere the rate is
+    # interpolated
+    swept: Sequence[int] = (16000, 32000, 1024, 8000, 4096, 28000, 24000, 512, 128)
     # the other seeds begin with these
     important: Sequence[int] = (16000, 1024, 32000, 8000)
     paper_batch_sizes: Sequence[int] = (1024, 16000, 32000, 128, 8000, 28000)
     # where the paper's schedule, without warm-up and almost constant, is tried with the rates that suit LARS
     constant_batch_sizes: Sequence[int] = (16000, 32000)
-    lamb_batch_sizes: Sequence[int] = (16000, 32000, 8000, 1024)
-    lamb_swept: Sequence[int] = (16000,)
+    lamb_batch_sizes: Sequence[int] = (16000, 32000, 1024, 8000, 28000, 4096, 24000, 512, 128)
+    lamb_swept: Sequence[int] = (16000, 32000, 1024)
     equal_steps: int = 12
     climb: bool = True  # False: only the first rate of each climb, for the reduced version
     # the results of another data set, whose best rates are used without a climb, at the batch sizes that matter most
