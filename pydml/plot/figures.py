@@ -83,7 +83,9 @@ def _draw(panel: Panel, ax: Any) -> None:
     ax.set_xlabel(panel.x_label)
     ax.grid(True, color="#e6e6e6", linewidth=0.8)
     ax.set_axisbelow(True)
-    ax.xaxis.set_major_locator(MaxNLocator(8, integer=panel.x_label == "step"))
+    # whole steps and epochs, unless less than two of them are shown
+    long = max((x for series in panel.series for x in series.x), default=0.0) >= 2
+    ax.xaxis.set_major_locator(MaxNLocator(8, integer=long, steps=[1, 2, 5, 10]))
     if panel.log and all(y > 0 for s in panel.series for y in s.y):
         ax.set_yscale("log")
     if panel.percent:

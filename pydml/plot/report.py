@@ -48,6 +48,9 @@ def report_text(record: Record) -> str:
         f'<p class="sub">{_text(program)}{" · finished " + _text(info["finished"]) if "finished" in info else ""}</p>',
     ]
     summary = _object(info.get("summary"))
+    if "of" in summary and "step" in summary:
+        summary = {"updates": f"{summary['step']} of {summary['of']}"} | summary
+        del summary["step"], summary["of"]
     if summary:
         cells = "".join(f"<div>{_value(k, v)}<span>{_name(k)}</span></div>" for k, v in summary.items())
         parts.append(f'<div class="key">{cells}</div>')

@@ -32,7 +32,7 @@ def run(tmp_path):
         folder,
         program="train <x>.dml",
         arguments={"optimizer": "lars", "rate": 0.5},
-        summary={"top1": 0.75, "steps": 100},
+        summary={"top1": 0.75, "step": 100, "of": 120},
         curve=("step epoch loss rate trust_W1 trust_W2 trust_W3".split(), curve),
         epochs=("epoch loss validation_loss top1 top5".split(), epochs),
     )
@@ -181,7 +181,7 @@ def test_the_report_has_everything_inside(run, capsys):
     page = Page()
     page.feed((run / "report.html").read_text())
     text = " ".join(page.texts)
-    for expected in ("first-run", "75.00%", "train <x>.dml", "optimizer", "learning rate", "numpy"):
+    for expected in ("first-run", "75.00%", "100 of 120", "train <x>.dml", "optimizer", "learning rate", "numpy"):
         assert expected in text
     assert all(r.startswith("#") for r in page.references), "the page refers to nothing outside"
     assert len(page.ids) == len(set(page.ids))
