@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pydml import cli
-from pydml.backends.cpu import conv, product, threads, winograd
+from pydml.backends.cpu import columns, conv, product, threads, winograd
 from pydml.builtins import conv as meaning
 from pydml.builtins.conv import ConvGeometry
 
@@ -54,6 +54,22 @@ def double(*matrices):
 @pytest.mark.parametrize("sizes", SIZES, ids=lambda s: str(ConvGeometry(*s[1:])))
 def test_panels_agree_with_meaning(sizes, dtype):
     check(product.forward, product.data_gradient, product.filter_gradient, sizes, dtype, 1e-5)
+
+
+FEW = [
+    (2, 200, 7, 9, 300, 1, 1, 1, 1, 0, 0),  # blocks of filters of a plain product
+    (1, 60, 40, 40, 64, 3, 3, 1, 1, 1, 1),  # blocks of pixels
+]
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("sizes", SIZES + FEW, ids=lambda s: str(ConvGeometry(*s[1:])))
+def test_columns_agree_with_meaning(sizes, dtype):
+    g, X, W, b, dout = case(sizes, dtype)
+    out = np.full_like(dout, np.nan)
+    columns.forward(X, W, b, g, dtype, out)
+    X, W, b = double(X, W, b)
+    assert_close(out, meaning.convolve(X, W, g) + np.repeat(b[:, 0], g.P * g.Q), dtype, 1e-5)
 
 
 WINOGRAD_SIZES = [
@@ -129,6 +145,7 @@ def test_views_give_the_same_cells():
     for view in (sliced, np.asfortranarray, lambda M: M[::-1].copy()[::-1]):
         for result, exact in zip(run_all(view(X), view(W), view(dout), g), expected, strict=True):
             np.testing.assert_array_equal(result, exact)
+        np.testing.assert_array_equal(conv.forward(view(X[:2]), view(W), g), conv.forward(X[:2], W, g))
 
 
 def test_inputs_may_be_read_only():
@@ -140,14 +157,17 @@ def test_inputs_may_be_read_only():
         np.testing.assert_array_equal(result, exact)
 
 
-@pytest.mark.parametrize("sizes", [LARGER, (2, 16, 40, 40, 24, 3, 3, 1, 1, 1, 1), (9, 8, 33, 33, 16, 3, 3, 2, 2, 1, 1)])
+@pytest.mark.parametrize(
+    "sizes", [LARGER, (2, 16, 40, 40, 24, 3, 3, 1, 1, 1, 1), FEW[0], (9, 8, 33, 33, 16, 3, 3, 2, 2, 1, 1)]
+)
 def test_results_do_not_depend_on_the_number_of_threads(sizes):
     g, X, W, _, dout = case(sizes, np.float32)
     results = []
     for n in (1, 2, 5):
         threads.set_threads(n)
         try:
-            results.append(run_all(X, W, dout, g))
+            with threads.one_blas_thread():  # as in every run
+                results.append(run_all(X, W, dout, g))
         finally:
             threads.set_threads(None)
     for other in results[1:]:
@@ -168,10 +188,11 @@ def test_tiny_work_runs_as_the_meaning_without_numba():
 def test_algorithms_print_as_text():
     assert str(conv.choose(ConvGeometry(256, 13, 13, 384, 3, 3, 1, 1, 1, 1), np.float32, 64)) == "winograd F(5x5, 3x3)"
     assert str(conv.choose(ConvGeometry(3, 224, 224, 96, 11, 11, 4, 4, 2, 2), np.float32, 64)) == "panels"
+    assert str(conv.choose(ConvGeometry(512, 7, 7, 2048, 1, 1), np.float32, 1)) == "columns"
 
 
 def test_exact_never_takes_winograd():
-    g, X, W, b, dout = case((4, 64, 28, 28, 64, 3, 3, 1, 1, 1, 1), np.float32)
+    g, X, W, b, dout = case((9, 64, 28, 28, 64, 3, 3, 1, 1, 1, 1), np.float32)
     assert conv.choose(g, np.float32, len(X)).method == "winograd"
     conv.set_exact(True)
     try:
@@ -208,7 +229,7 @@ print(ncol(Y) + min(0, sum(Y) ^ 2))
 """
 
 
-@pytest.mark.parametrize(("options", "name"), [((), "winograd"), (("--conv", "exact"), "panels")])
+@pytest.mark.parametrize(("options", "name"), [((), "winograd"), (("--conv", "exact"), "columns")])
 def test_the_command_line_shows_and_sets_the_algorithm(options, name, capsys):
     try:
         assert cli.main(["-e", SCRIPT, "--explain", "conv", *options]) == 0

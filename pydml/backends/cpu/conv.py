@@ -5,6 +5,7 @@ chosen in this process (`--explain conv`); after `set_exact(True)` Winograd's me
 
     meaning              NumPy, as declared in `builtins.conv`.  Tiny work, so that it does not wait for Numba.
     panels               product with packed panels (`product`).  Any stride, padding and size; 1x1 filters are plain products.
+    columns              product by BLAS (`columns`).  Results of a few images, where arranging the filters would cost most.
     winograd F(mxm, rxr) fewer multiplications (`winograd`).  Filters of 3x3 and 5x5 with stride 1.
 
 Winograd's method is not exact for infinities and NaN: they spread over a tile.  Its functions tell when a result is not finite,
@@ -19,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from pydml.backends.cpu import product, winograd
+from pydml.backends.cpu import columns, product, winograd
 from pydml.backends.cpu.memory import float_dtype
 from pydml.builtins import conv
 from pydml.builtins.conv import ConvGeometry, conv_geometry
@@ -40,11 +41,16 @@ FILTER_TRANSFORM = {4: 12.0, 6: 20.0, 7: 25.0, 8: 35.0}
 TILE_START = 12  # multiply-adds that a product tile costs beside its depth
 PACK = 0.12  # of a tap of a pixel
 STORE = 0.4  # of a result
+PACK_FILTER = 1.0  # of a weight
+FEW_IMAGES = 8  # up to here columns are considered; for more, the panels' filters are packed once for all
+COLUMN_START = 12  # pixels that the product of columns costs beside its own
+COLUMN_COPY, COLUMN_COPY_STRIDED = 0.25, 0.5  # of a tap of a pixel
+COLUMN_STORE = 0.1  # of a result
 
 
 @dataclass(frozen=True)
 class Algorithm:
-    """method: "meaning", "panels" or "winograd", with tiles of n x n points for r x r filters."""
+    """method: "meaning", "panels", "columns" or "winograd", with tiles of n x n points for r x r filters."""
 
     method: str
     n: int = 0
@@ -57,7 +63,7 @@ class Algorithm:
         return f"winograd F({m}x{m}, {self.r}x{self.r})"
 
 
-MEANING, PANELS = Algorithm("meaning"), Algorithm("panels")
+MEANING, PANELS, COLUMNS = Algorithm("meaning"), Algorithm("panels"), Algorithm("columns")
 
 
 _exact = False
@@ -97,10 +103,12 @@ def report() -> list[str]:
 def _choose(g: ConvGeometry, dtype: Any, batch: int, part: str, exact: bool) -> Algorithm:
     if batch * g.multiply_adds <= TINY_WORK:
         return MEANING
-    if exact or not winograd.applies(g):
-        return PANELS
-    choices = [Algorithm("winograd", n, g.Hf) for n in winograd.POINTS[g.Hf]]
-    return min([PANELS, *choices], key=lambda a: _cost(a, g, batch, part))
+    choices = [PANELS]
+    if part == "output" and batch <= FEW_IMAGES:
+        choices.append(COLUMNS)
+    if winograd.applies(g) and not exact:
+        choices += [Algorithm("winograd", n, g.Hf) for n in winograd.POINTS[g.Hf]]
+    return min(choices, key=lambda a: _cost(a, g, batch, part))
 
 
 def _cost(a: Algorithm, g: ConvGeometry, batch: int, part: str) -> float:
@@ -112,7 +120,22 @@ def _cost(a: Algorithm, g: ConvGeometry, batch: int, part: str) -> float:
         depth, pixels = C * g.Hf * g.Wf, batch * P * Q
         if part == "filter":
             return pixels * (rows * (-(-depth // 16) * 16) * MULTIPLY_ADD + depth * 2 * PACK + F * STORE)
-        return pixels * (rows * (depth + TILE_START) * MULTIPLY_ADD + depth * PACK + F * STORE)
+        filled = pixels
+        if batch <= FEW_IMAGES:  # bands of rows may leave much of a panel empty
+            group, band = product.tiles(batch, P, Q, g.multiply_adds, 16)
+            tile = group * band * Q
+            filled *= -(-tile // 16) * 16 / tile
+        return (
+            filled * (rows * (depth + TILE_START) * MULTIPLY_ADD + depth * PACK + F * STORE) + F * depth * PACK_FILTER
+        )
+    if a.method == "columns":
+        depth, pixels = g.filter_cols, g.P * g.Q
+        copy = COLUMN_COPY if (g.sh, g.sw) == (1, 1) else COLUMN_COPY_STRIDED
+        if columns.plain(g):
+            copy = 0
+        return batch * (
+            F * depth * (pixels + COLUMN_START) * MULTIPLY_ADD + depth * pixels * copy + F * pixels * COLUMN_STORE
+        )
     n, m = a.n, a.n - a.r + 1
     tiles = batch * -(-P // m) * -(-Q // m)
     filters = F * C * FILTER_TRANSFORM[n]
@@ -135,7 +158,9 @@ def forward(X: np.ndarray, W: np.ndarray, g: ConvGeometry, bias: np.ndarray | No
         out = conv.convolve(X, W, g)
         return out if bias is None else out + np.repeat(bias[:, 0], g.P * g.Q)
     out = np.empty((len(X), g.output_cols), dtype)
-    if algorithm is PANELS or not winograd.forward(X, W, bias, g, dtype, out, algorithm.n):
+    if algorithm is COLUMNS:
+        columns.forward(X, W, bias, g, dtype, out)
+    elif algorithm is PANELS or not winograd.forward(X, W, bias, g, dtype, out, algorithm.n):
         product.forward(X, W, bias, g, dtype, out)
     return out
 

@@ -29,7 +29,7 @@ GROUP_BYTES = 16 << 20  # layout of a group of images in the filter gradient
 MULTIPLY_ADDS_PER_NS = 40  # of one core, to tell small work
 
 
-def _tiles(images: int, rows: int, columns: int, work: float, width: int) -> tuple[int, int]:
+def tiles(images: int, rows: int, columns: int, work: float, width: int) -> tuple[int, int]:
     """How to cut a batch: (images in a tile, rows of an image in a tile).
 
     rows, columns: pixels of an image.  work: multiply-adds of an image.  width: pixels of a panel.
@@ -144,7 +144,7 @@ def forward(
         filters, filter_pitch, g.F, _range(g.filter_cols), g.filter_cols, sizes.block, packed
     )
 
-    group, band = _tiles(N, g.P, g.Q, g.multiply_adds, 2 * sizes.lanes)
+    group, band = tiles(N, g.P, g.Q, g.multiply_adds, 2 * sizes.lanes)
     bands = -(-g.P // band)
     layout = _layout(g, band)
     in_place = (g.sh, g.sw, g.ph, g.pw) == (1, 1, 0, 0)
@@ -231,7 +231,7 @@ def data_gradient(W: np.ndarray, dout: np.ndarray, g: ConvGeometry, dtype: Any, 
     most_i, most_j = -(-g.Hf // g.sh), -(-g.Wf // g.sw)
     grid_rows, grid_columns = (g.H - 1 + g.ph) // g.sh + 1, (g.W - 1 + g.pw) // g.sw + 1
     lanes, height = vector_shape(dtype)
-    group, band = _tiles(N, grid_rows, grid_columns, g.multiply_adds, 2 * lanes)
+    group, band = tiles(N, grid_rows, grid_columns, g.multiply_adds, 2 * lanes)
     bands = -(-grid_rows // band)
     rows, columns = band + most_i - 1, grid_columns + most_j - 1
     in_place = (g.Hf, g.Wf, g.sh, g.sw, g.ph, g.pw) == (1, 1, 1, 1, 0, 0) and bands == 1

@@ -1,0 +1,100 @@
+"""Convolution of a few images: each image's columns are laid out in memory and multiplied by BLAS.
+
+The column of an output pixel holds the cells that a filter sees there; so out = W %*% columns.  That costs memory and copies that
+`product` avoids, but nothing for the filters: `product` and Winograd's method rearrange or transform all of them for each call,
+which takes longer than the product itself where a layer has more weights than pixels.  A 1x1 filter with stride 1 sees single
+cells: there the image is the matrix of columns.
+
+Tiles are blocks of filters or of pixels of one image; they follow from the sizes alone.  The columns of one image are kept
+at a time.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from pydml.backends.cpu.memory import buffer
+from pydml.backends.cpu.threads import parallel_for
+from pydml.builtins.conv import ConvGeometry
+
+MULTIPLY_ADDS_PER_NS = 40  # of one core, to tell small work
+COPY_NS = 0.15  # of a cell of the columns
+TILES = 16  # enough for machines with many cores
+SMALLEST_TILE_WORK = 2_000_000  # multiply-adds of a tile: 50 microseconds
+FEWEST = 64  # filters or pixels of a tile: BLAS is slow for fewer
+
+
+def plain(g: ConvGeometry) -> bool:
+    """Whether the image is the matrix of columns."""
+    return (g.Hf, g.Wf, g.sh, g.sw, g.ph, g.pw) == (1, 1, 1, 1, 0, 0)
+
+
+def _tiles(length: int, work: float) -> tuple[int, int]:
+    """(number, length of each) of the tiles of a side."""
+    most = max(1, min(TILES, int(work // SMALLEST_TILE_WORK), length // FEWEST))
+    step = -(-length // most)
+    return -(-length // step), step
+
+
+def _lay_out(image: np.ndarray, g: ConvGeometry, columns: np.ndarray, first: int, last: int) -> None:
+    """columns[c, i, j, p, q] = image[c, p*sh + i - ph, q*sw + j - pw], 0 outside, for the channels from first to last - 1."""
+    for i in range(g.Hf):
+        p0, p1 = _inside(i - g.ph, g.sh, g.H, g.P)
+        for j in range(g.Wf):
+            q0, q1 = _inside(j - g.pw, g.sw, g.W, g.Q)
+            taps = columns[first:last, i, j]
+            taps[:, :p0] = 0
+            taps[:, p1:] = 0
+            taps[:, p0:p1, :q0] = 0
+            taps[:, p0:p1, q1:] = 0
+            if p0 < p1 and q0 < q1:
+                y, x = p0 * g.sh + i - g.ph, q0 * g.sw + j - g.pw
+                rows, cells = slice(y, y + (p1 - p0 - 1) * g.sh + 1, g.sh), slice(x, x + (q1 - q0 - 1) * g.sw + 1, g.sw)
+                taps[:, p0:p1, q0:q1] = image[first:last, rows, cells]
+
+
+def _inside(shift: int, stride: int, size: int, places: int) -> tuple[int, int]:
+    """The range of places p whose cell p*stride + shift is one of `size` cells."""
+    first = min(max(0, -(shift // stride)), places)
+    return first, max(first, min(places, (size - 1 - shift) // stride + 1))
+
+
+def forward(
+    X: np.ndarray, W: np.ndarray, bias: np.ndarray | None, g: ConvGeometry, dtype: Any, out: np.ndarray
+) -> None:
+    """out = images (N, C*H*W) convolved with filters (F, C*Hf*Wf), plus bias (F, 1) if given.  out: (N, F*P*Q), contiguous."""
+    pixels = g.P * g.Q
+    filters = np.ascontiguousarray(W, dtype)
+    work = float(g.multiply_adds)
+    by_filters = pixels <= g.F
+    tiles, step = _tiles(g.F if by_filters else pixels, work)
+    for n in range(len(X)):
+        image = np.ascontiguousarray(X[n], dtype).reshape(g.C, g.H, g.W)
+        if plain(g):
+            columns = image.reshape(g.C, pixels)
+        else:
+            size = g.filter_cols * pixels
+            columns = buffer("columns", size, dtype)[:size]
+            places = columns.reshape(g.C, g.Hf, g.Wf, g.P, g.Q)
+
+            def lay_out(first: int, last: int, image: np.ndarray = image, places: np.ndarray = places) -> None:
+                _lay_out(image, g, places, first, last)
+
+            parallel_for(lay_out, g.C, size * COPY_NS)
+            columns = columns.reshape(g.filter_cols, pixels)
+        results = out[n].reshape(g.F, pixels)
+
+        def multiply(first: int, last: int, columns: np.ndarray = columns, results: np.ndarray = results) -> None:
+            for start in range(first * step, last * step, step):
+                rows, cols = (
+                    (slice(start, start + step), slice(None))
+                    if by_filters
+                    else (slice(None), slice(start, start + step))
+                )
+                np.matmul(filters[rows], columns[:, cols], out=results[rows, cols])
+                if bias is not None:
+                    results[rows, cols] += bias[rows]
+
+        parallel_for(multiply, tiles, work / MULTIPLY_ADDS_PER_NS)
