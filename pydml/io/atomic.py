@@ -3,11 +3,16 @@
 A result is first written under temporary names in the folder of its target, then all its files take their places, the data
 before the `.mtd`.  An error before or during the exchange leaves the old files; a killed process leaves them too, and perhaps a
 temporary file, whose name starts with a `.` so that no reader takes it for a part file.
+
+Two names cannot change in one step.  So where the data and its `.mtd` replace older files, a plan of the exchange stands beside them
+while it goes on, `.NAME.exchange`; a process that was killed in the middle leaves it, and `finish_exchange`, which every reader and
+writer of NAME calls first, does what is left of it.
 """
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import stat
 from collections.abc import Callable, Iterator
@@ -76,6 +81,17 @@ class Replacement:
             cannot_write(self.path, error)
 
     def _exchange(self) -> None:
+        finish_exchange(self.path)
+        if len(self._pending) > 1:
+            for temporary, target in self._pending:
+                if temporary is not None:
+                    _keep_mode(temporary, target)
+            with _planned(self.path, self._pending):
+                self._take_places()
+        else:
+            self._take_places()
+
+    def _take_places(self) -> None:
         done: list[tuple[Callable[..., Any], str, str]] = []  # what undoes each step
         try:
             for temporary, target in self._pending:
@@ -102,6 +118,87 @@ class Replacement:
                 with contextlib.suppress(OSError):
                     undo(a, b)
             raise
+
+
+def _plan_name(path: str) -> str:
+    folder, name = os.path.split(os.path.realpath(path))
+    return os.path.join(folder, f".{name[:100]}.exchange")
+
+
+def _identity(path: str | None) -> list[int] | None:
+    """What tells a file or folder from another one that comes to its name, or None where there is nothing."""
+    try:
+        found = os.lstat(path) if path is not None else None
+    except OSError:
+        return None
+    return None if found is None else [found.st_dev, found.st_ino, found.st_mtime_ns]
+
+
+@contextlib.contextmanager
+def _planned(path: str, pending: list[tuple[str | None, str]]) -> Iterator[None]:
+    """While the block runs, the plan of the exchange is on disk, locked by this process.  Where the file system has no locks,
+    there is no plan: nobody could tell a killed process from a working one."""
+    plan = _plan_name(path)
+    steps = [[temporary, _identity(temporary), target, _identity(target)] for temporary, target in pending]
+    draft = f"{plan[:-9]}.{os.getpid()}-{os.urandom(4).hex()}.tmp"
+    with open(draft, "w", encoding="utf-8") as file:
+        locked = _lock(file)
+        json.dump(steps, file)
+        file.flush()
+        try:
+            if locked:
+                os.replace(draft, plan)
+            yield
+        finally:
+            _delete(draft)
+            if locked and _is_at(file, plan):
+                _delete(plan)
+
+
+def _is_at(file: Any, path: str) -> bool:
+    """Whether an open file still has this name."""
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), os.stat(path))
+    except OSError:
+        return False
+
+
+def _lock(file: Any) -> bool:
+    """Take the lock of an open file; False if another process has it or there are no locks here."""
+    try:
+        import fcntl
+
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except (ImportError, OSError):
+        return False
+    return True
+
+
+def finish_exchange(path: str) -> None:
+    """Do what a killed process left undone of an exchange of `path`.  Nothing if there is no plan, or its process still works.
+
+    A step is done only while its target is what it was when the plan was made: what was written there since stays.
+    """
+    plan = _plan_name(path)
+    try:
+        file = open(plan, "r+", encoding="utf-8")
+    except OSError:
+        return
+    with file:
+        if not _lock(file) or not _is_at(file, plan):
+            return
+        with contextlib.suppress(OSError, ValueError, TypeError):
+            for temporary, new, target, old in json.load(file):
+                # without a way to exchange two names the old file is moved aside first
+                if _identity(target) in (old, None) and (temporary is None or _identity(temporary) == new):
+                    folder = os.path.isdir(target)
+                    if temporary is None or (folder and not swap(temporary, target)):
+                        _delete(target)
+                    if temporary is not None and _identity(temporary) == new:
+                        os.replace(temporary, target)
+                if temporary is not None:
+                    _delete(temporary)
+        _delete(plan)
 
 
 def _keep_mode(temporary: str, target: str) -> None:
@@ -154,4 +251,4 @@ def replacing(path: str) -> Iterator[str]:
         yield new.file(path)
 
 
-__all__ = ["Replacement", "cannot_write", "replacing", "swap"]
+__all__ = ["Replacement", "cannot_write", "finish_exchange", "replacing", "swap"]

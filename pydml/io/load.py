@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from pydml.diagnostics import fail
+from pydml.io.atomic import finish_exchange
 from pydml.io.metadata import Metadata, metadata_path, resolve
 from pydml.io.numbers import parse_cell, shown
 from pydml.io.paths import existing_path, local_path, part_files, read_bytes, unreadable
@@ -25,7 +26,7 @@ def read_value(path: str, arguments: dict[str, Any], dtype: Any = np.float64) ->
     arguments: the properties that the read statement gives, by name.  dtype: the type of the cells of matrices.  Raises DMLError
     "file", "metadata", "data-format" or "not-supported".
     """
-    path = existing_path(local_path(path))
+    path = _found(path)
     try:
         metadata = resolve(path, arguments)
         if metadata.data_type == "scalar":
@@ -47,7 +48,7 @@ def read_value(path: str, arguments: dict[str, Any], dtype: Any = np.float64) ->
 
 def static_type(path: str, arguments: dict[str, Any]) -> Type:
     """The type of what `read_value` would return now, from the metadata and the head of the file."""
-    path = existing_path(local_path(path))
+    path = _found(path)
     try:
         metadata = resolve(path, arguments)
         if metadata.data_type == "scalar":
@@ -63,6 +64,12 @@ def static_type(path: str, arguments: dict[str, Any]) -> Type:
         return Type(MATRIX, DOUBLE, *declared.size(path, metadata.options, metadata))
     except OSError as error:
         unreadable(path, error)
+
+
+def _found(path: str) -> str:
+    path = local_path(path)
+    finish_exchange(path)
+    return existing_path(path)
 
 
 def _read_scalar(path: str, value_type: str) -> Any:

@@ -1,6 +1,6 @@
 """Kills `write` of DML at random moments; called by test_kill.py with folder, number of kills, seed.
 
-Two matrices of one size take turns in one file.  After each kill the file must hold one of them, whole, and nothing else is left
+Two matrices take turns in one file.  After each kill the file must hold one of them, whole, and nothing else is left
 that a reader would take for data.  Prints how often the kill hit a write in progress.
 """
 
@@ -20,7 +20,7 @@ FORMATS = ("csv", "text", "mm", "binary", "npy")
 
 def main(root, kills, seed):
     chance = random.Random(seed)
-    values = [np.random.default_rng(k).random((300, 40)) for k in range(2)]
+    values = [np.random.default_rng(k).random((300 + k, 40)) for k in range(2)]
     paths = {f: os.path.join(root, f"X.{f}") for f in FORMATS}
     length = {}
     for f, path in paths.items():
@@ -48,7 +48,7 @@ def main(root, kills, seed):
             f"kill {k}: {paths[f]} is neither the old nor the new matrix"
         )
     left = set(os.listdir(root)) - {os.path.basename(p) + e for p in paths.values() for e in ("", ".mtd")}
-    assert all(name.startswith(".") and name.endswith(".tmp") for name in left), left
+    assert all(name.startswith(".") and name.endswith((".tmp", ".exchange")) for name in left), left
     print(hits)
 
 

@@ -1,5 +1,7 @@
 """Results replace old files as a whole, whatever happens on the way."""
 
+import contextlib
+import itertools
 import os
 import signal
 import subprocess
@@ -12,7 +14,7 @@ import pytest
 from io_testing import error, read, read_dense, same_bits, write
 
 from pydml.io import atomic
-from pydml.values import List
+from pydml.values import List, to_dense
 
 OLD, NEW = np.eye(2), np.full((3, 3), 7.0)
 
@@ -153,7 +155,7 @@ WRITER = """
 import sys, itertools
 import numpy as np
 from pydml.io.save import write_value
-from pydml.values import List
+from pydml.values import List, to_dense
 print("ready", flush=True)
 for k in itertools.count(1):
     block = np.full((40, 50), float(k))
@@ -176,3 +178,84 @@ def test_a_killed_writer_leaves_a_whole_result(tmp_path, kind, signal_):
         process.stdout.close()
         items = read(path).items if kind == "list" else [read_dense(path, format="csv")]
         assert len(np.unique(np.concatenate(items))) == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.parametrize("old", ["matrix", "list", "nothing"])
+@pytest.mark.parametrize("new", ["matrix", "list", "scalar"])
+def test_a_process_killed_at_any_step_of_the_exchange_leaves_old_or_new(tmp_path, both_ways, monkeypatch, old, new):
+    values = {"matrix": (OLD, NEW), "list": (List([1, 2]), List([3])), "scalar": ("old", "new")}
+    steps = 0
+    while True:
+        path = tmp_path / str(steps) / "x"
+        if old != "nothing":
+            write(values[old][0], path, format="csv")
+        steps += 1
+        child = os.fork()
+        if child == 0:
+            kill_at_step(steps)
+            with contextlib.suppress(BaseException):
+                write(values[new][1], path, format="text")
+            os._exit(0)
+        done = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        if path.exists() or path.with_name(".x.exchange").exists():
+            found = read(path)
+            is_old = not done and old in values and same(found, values[old][0])
+            assert is_old or same(found, values[new][1]), f"killed before step {steps}"
+            write("later", path)
+            assert read(path) == "later"
+        else:
+            assert old == "nothing"
+            assert not done
+        if done:
+            break
+    assert steps > 3
+
+
+def same(a, b):
+    if isinstance(b, List):
+        return isinstance(a, List) and a.items == b.items
+    if isinstance(b, str):
+        return a == b
+    return not isinstance(a, (List, str)) and np.array_equal(to_dense(a), b)
+
+
+def kill_at_step(last):
+    """End this process before the step of that number; a step is any renaming, exchange or removal."""
+    count = itertools.count(1)
+
+    def counted(action):
+        def act(*arguments):
+            if next(count) == last:
+                os._exit(1)
+            return action(*arguments)
+
+        return act
+
+    os.replace, os.unlink = counted(os.replace), counted(os.unlink)
+    atomic.swap = counted(atomic.swap)
+
+
+def test_an_unfinished_exchange_does_not_touch_what_was_written_later(tmp_path):
+    path = tmp_path / "x"
+    write(OLD, path)
+    child = os.fork()
+    if child == 0:
+        kill_at_step(2)
+        write(NEW, path)
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert (tmp_path / ".x.exchange").exists()
+    path.write_text("1 1 5\n")
+    (tmp_path / "x.mtd").write_text('{"data_type": "matrix", "format": "text", "rows": 1, "cols": 1}')
+    assert read_dense(path).tolist() == [[5]]
+    assert not (tmp_path / ".x.exchange").exists()
+
+
+def test_the_plan_of_a_working_process_is_left_alone(tmp_path):
+    path = tmp_path / "x"
+    write(OLD, path)
+    with atomic._planned(str(path), [(None, str(path))]):
+        atomic.finish_exchange(str(path))
+        assert path.exists()
+    assert names(tmp_path) == ["x", "x.mtd"]
