@@ -180,11 +180,8 @@ def finish_exchange(path: str) -> None:
     A step is done only while its target is what it was when the plan was made: what was written there since stays.
     """
     plan = _plan_name(path)
-    try:
-        file = open(plan, "r+", encoding="utf-8")
-    except OSError:
-        return
-    with file:
+    # no plan: opening it fails
+    with contextlib.suppress(OSError), open(plan, "r+", encoding="utf-8") as file:
         if not _lock(file) or not _is_at(file, plan):
             return
         with contextlib.suppress(OSError, ValueError, TypeError):
