@@ -29,6 +29,9 @@ MIN_CELLS = 1 << 15
 # Cells times steps after which the machine is worth loading (Numba's import takes half a second, compiling it on a machine that
 # never did five); before that, NumPy does the work.
 MACHINE_WORK = 200_000_000
+# Of the machine: nanoseconds of a step of a cell, and of the shortest task.  Handing one out takes five microseconds of Python.
+STEP_NS = 0.3
+TASK_NS = 40_000
 # Cells of a block: smaller ones would fit in a faster cache, but each costs a few microseconds of Python.
 BLOCK_CELLS = 1 << 16
 
@@ -295,7 +298,8 @@ def _run_machine(plan: _Plan, operands: dict[int, Any], out: Any, dtype: Any) ->
     mode = {"": machine.CELLS, "sum": machine.SUM, "colSums": machine.COLUMN_SUMS, "rowSums": machine.ROW_SUMS}
     kind = mode[plan.reduction]
     target = 0 if out is None else out.ctypes.data
-    tasks = min(code.blocks, 64)
+    work = rows * channels * length * len(code.steps) * STEP_NS
+    tasks = max(1, min(code.blocks, 64, int(work / TASK_NS)))
     bounds = [code.blocks * t // tasks for t in range(tasks + 1)]
     if kind == machine.SUM:
         sums = [np.zeros(1) for _ in range(tasks)]
@@ -311,7 +315,7 @@ def _run_machine(plan: _Plan, operands: dict[int, Any], out: Any, dtype: Any) ->
             part = bounds[t], bounds[t + 1]
             function(kind, code.steps, code.kinds, scalars, addresses, *sizes, *part, target, sums[t], lines)
 
-    parallel_for(run, tasks, work_ns=rows * channels * length * len(code.steps) * 0.3)
+    parallel_for(run, tasks, work_ns=work)
     if kind == machine.CELLS:
         return out
     if kind == machine.SUM:
