@@ -12,7 +12,8 @@ import numpy as np
 
 from pydml.builtins.registry import builtin
 from pydml.diagnostics import fail
-from pydml.types import ANY_FRAME, FRAME, Type, matrix_type
+from pydml.types import ANY, ANY_FRAME, FRAME, Type, matrix_type
+from pydml.values.typing import NULL
 
 if TYPE_CHECKING:
     from pydml.transform.encoding import Encoding
@@ -137,6 +138,8 @@ def _encoding(meta: Frame, spec: str, what: str, names: Any = None) -> Encoding:
 
 
 def _apply_type(target: Type, spec: Type, meta: Type, embedding: Type) -> Type:
+    if meta == NULL:
+        return ANY  # an error when it runs: SystemDS takes such a call for right where it may never be reached
     entries = _checked("transformapply", spec)
     if None not in (target.cols, meta.cols) and target.cols > meta.cols:
         fail("shape-mismatch", f"transformapply: target has {target.cols} columns, the metadata have {meta.cols}")
@@ -144,7 +147,7 @@ def _apply_type(target: Type, spec: Type, meta: Type, embedding: Type) -> Type:
 
 
 @builtin(
-    "transformapply(target: frame, spec: string, meta: frame, embedding: matrix = NULL) -> matrix",
+    "transformapply(target: frame, spec: string, meta: frame = NULL, embedding: matrix = NULL) -> matrix",
     infer=_apply_type,
     needs="context",
     effects=("call",),
@@ -155,9 +158,14 @@ def transformapply(context, target, spec, meta, embedding):
     target: (n, m).  spec, meta: the specification and the metadata of transformencode.  embedding: (words, size), for columns in
     `word_embedding`, whose metadata are those of recode: the row of their code takes the place of a text, zeros
     that of an unknown one.  Returns (n, columns of the result).  Texts that transformencode has not seen give NaN (zeros
-    where they are dummycoded), numbers beyond all bins are in the first or last one.  As SystemDS `transformapply`.
+    where they are dummycoded), numbers beyond all bins are in the first or last one.  A call without meta is an error when it is
+    reached.  As SystemDS `transformapply`.
     """
     what = "transformapply"
+    if meta is None:
+        fail(
+            "call", f"{what}: the argument meta is missing", help="it takes the metadata that transformencode returned"
+        )
     encoding = _encoding(meta, spec, what, target.column_names)
     return encoding.apply(encoding.omitted(target), context.dtype, _caller(context), embedding)
 
@@ -167,6 +175,9 @@ transformapply.case(
     '[X, M] = transformencode(target=frame(["b", "a"], rows=2, cols=1), spec=s)\n'
     'RESULT = transformapply(target=frame(["a", "c", "b"], rows=3, cols=1), spec=s, meta=M)',
     "2 / NaN / 1",
+)
+transformapply.fails(
+    'transformapply(target=frame("a", rows=1, cols=1), spec="{ids:true}")', "call", "the argument meta is missing"
 )
 transformapply.fails(
     'transformapply(target=frame("a", rows=1, cols=2), spec="{ids:true}", meta=frame("a", rows=1, cols=1))',

@@ -137,6 +137,7 @@ class _Builder:
             file=self.imports.modules[module_key].file,
             span=definition.span,
             doc=definition.doc,
+            of_builtin=self.imports.is_builtin(module_key),
         )
         names: set[str] = set()
         for p in function.params:

@@ -48,6 +48,12 @@ class Imports:
             key = os.path.realpath(name)
         return next((r for r in self.search if key.startswith(os.path.realpath(r) + os.sep)), None)
 
+    def is_builtin(self, key: str) -> bool:
+        """Whether a file holds a builtin written in DML: it lies in the folder `builtin` of a folder of scripts."""
+        root = self.own_root(key)
+        path = os.path.realpath(self.modules[MAIN].file.name) if key == MAIN else key
+        return root is not None and path.startswith(os.path.join(os.path.realpath(root), "builtin") + os.sep)
+
     def add_file(self, path: Path, name: str, span: Span | None = None) -> str:
         """Load a file that is needed besides the source() lines; returns its key."""
         key = str(path.resolve())

@@ -32,8 +32,11 @@ _MAX_TEXT = 10_000
 def infer(program: Program) -> None:
     """Write arg_types and out_types into all operations of a program.  Raises DMLError with all mistakes found."""
     collector = Collector()
+    deferred = Collector()
     for function in program.all_functions():
-        infer_function(function, program, collector)
+        # a builtin that SystemDS delivers with a mistake is of use where the mistake is not reached; its callers cannot mend it
+        infer_function(function, program, deferred if function.of_builtin else collector)
+    program.deferred = list(dict.fromkeys(deferred.diagnostics))
     program.variant_arguments.clear()  # they are chosen; passes replace the conversions
     collector.check()
 
@@ -86,8 +89,7 @@ class _Inference:
         return env
 
     def branch(self, s: If, env: Env, certain: bool) -> Env:
-        s.condition_type = operand_type(s.condition, env)
-        self.predicate(s.condition_type, s.span)
+        s.condition_type = self.predicate(operand_type(s.condition, env), s.span)
         known = s.condition_type.const
         if known is not None and not isinstance(known, str):
             return self.block(s.then if known else s.orelse, env, certain)
@@ -111,12 +113,12 @@ class _Inference:
         self.quiet -= 1
         after_test = self.block(test, {**state, **variable}, False)
         if isinstance(s, While):
-            s.condition_type = operand_type(s.condition, after_test)
-            self.predicate(s.condition_type, s.span)
+            s.condition_type = self.predicate(operand_type(s.condition, after_test), s.span)
         after = self.block(body, dict(after_test), False)
         return _join(after_test, after, keep=True)
 
-    def predicate(self, type: Type, span: Any) -> None:
+    def predicate(self, type: Type, span: Any) -> Type:
+        """The type of a condition; that of a mistake is unknown, so that it is checked where it runs."""
         if type.data not in (SCALAR, "unknown"):
             self.report_new(
                 "type",
@@ -126,6 +128,9 @@ class _Inference:
             )
         elif type.value == "string" and type.data == SCALAR:
             self.report_new("type", "the condition must be a boolean or a number, got a string", span, "")
+        else:
+            return type
+        return ANY
 
     def report_new(self, id: str, message: str, span: Any, help: str) -> None:
         if not self.quiet:
@@ -142,6 +147,8 @@ class _Inference:
             if error.diagnostic.id in _ALWAYS or certain:
                 self.report(error, op)
             outs = op.builtin.results
+            if error.diagnostic.id in _ALWAYS:  # where that is not reported, the run checks all arguments
+                op.arg_types, outs = (ANY,) * len(types), (ANY,) * len(outs)
             types = ()  # nothing to fold
         if len(outs) == 1 and outs[0].const is None and outs[0].data in (SCALAR, "unknown"):
             outs = (self.fold(op, types, outs[0]),)

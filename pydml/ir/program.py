@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from pydml.builtins.registry import Builtin
-from pydml.diagnostics import SourceFile, Span
+from pydml.diagnostics import Diagnostic, SourceFile, Span
 from pydml.types import ANY, Type
 
 
@@ -182,6 +182,7 @@ class Function:
     span: Span
     doc: str = ""
     temporaries: int = 0
+    of_builtin: bool = False  # in a file of a builtin written in DML
 
     def temporary(self) -> str:
         self.temporaries += 1
@@ -199,6 +200,7 @@ class Program:
     functions: dict[str, Function]
     outputs: tuple[str, ...] = ()
     eval_functions: dict[str, str] = field(default_factory=dict)  # names that eval may call -> key
+    deferred: list[Diagnostic] = field(default_factory=list)  # mistakes in builtins written in DML, errors when reached
     library: bool = False  # functions may be called from outside
     # builtins written in DML with a variant per data type of the first argument: first key -> data type -> key
     variants: dict[str, dict[str, str]] = field(default_factory=dict)

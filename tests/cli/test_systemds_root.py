@@ -17,6 +17,15 @@ FILES = {
         inner = function(matrix[double] X) return (matrix[double] Y) { Y = timesTwo(X) / 2 }
     """,
     "builtin/timesTwo.dml": "m_timesTwo = function(matrix[double] X) return (matrix[double] Y) { Y = X * 2 }",
+    "builtin/halfRight.dml": """
+        m_halfRight = function(matrix[double] X, boolean wrong = FALSE) return (matrix[double] Y) {
+          Y = X
+          if (wrong) {
+            F = frame("a", rows=2, cols=2)
+            if (F & X) Y = matrix([1, 2], rows=1, cols=2)
+          }
+        }
+    """,
     "builtin/broken.dml": "helper = function(matrix[double] X) return (matrix[double] Y) { Y = X }",
     "nn/seven.dml": "value = function() return (double v) { v = 7 }",
 }
@@ -53,6 +62,18 @@ def test_scripts_of_a_checkout_are_called_by_name(checkout):
     for root in (checkout, checkout / "scripts"):
         assert pydml_command("-e", CALLS, "--systemds-root", root) == (0, "16.0\n8.0\n4.0\n", "")
     assert pydml_command("-e", CALLS, environment={"SYSTEMDS_ROOT": str(checkout)})[1] == "16.0\n8.0\n4.0\n"
+
+
+def test_a_mistake_in_a_builtin_is_an_error_when_it_is_reached(checkout):
+    X = "X = matrix(2, 2, 2)\n"
+    assert pydml.run(X + "y = sum(halfRight(X))", systemds_root=checkout).y == 8
+    with pytest.raises(DMLError, match="a frame cannot be combined with a matrix") as caught:
+        pydml.run(X + "y = sum(halfRight(X, TRUE))", systemds_root=checkout)
+    assert caught.value.line == 6
+    body = FILES["builtin/halfRight.dml"].replace("m_halfRight", "f")
+    with pytest.raises(DMLError) as caught:  # the same in a function of the script itself
+        pydml.run(body + X + "y = sum(f(X))")
+    assert len(caught.value.diagnostics) == 2
 
 
 def test_scripts_of_a_jar_are_unpacked_once(package, tmp_path):

@@ -23,6 +23,7 @@ def installation(tmp_path):
     files = {
         "builtin/twice.dml": "m_twice = function(matrix[double] X) return (matrix[double] Y) { Y = 2 * X }",
         "builtin/wrong.dml": "m_wrong = function(matrix[double] X) return (matrix[double] Y) { Y = twice(Z) }",
+        "builtin/odd.dml": "m_odd = function(matrix[double] X) return (matrix[double] X) { if (X) X = X + 1 }",
         "builtin/lost.dml": 'source("scripts/nowhere.dml") as n\nm_lost = function(int x) return (int y) { y = n::f(x) }',
         "utils/run.dml": "f = $in\nX = read(f)\nY = twice(X) * $n\nprint(sum(Y))",
     }
@@ -39,6 +40,7 @@ def test_every_script_is_compiled(installation, capsys):
     states = {path: state for state, path in found}
     assert states == {
         "builtin/lost.dml": "import",
+        "builtin/odd.dml": "has",
         "builtin/twice.dml": "compiles",
         "builtin/wrong.dml": "does",
         "utils/run.dml": "reads",
