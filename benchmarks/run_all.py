@@ -110,14 +110,22 @@ def summary() -> str:
             losses = sum(r["ratio"] < 1 for r in some)
             parts.append(f"Against {peer}: {len(some)} cases, geometric mean {mean:.2f}, slower in {losses}.\n")
         cpu = any(r.get("cpu_ratio") for r in rows)
-        parts.append("| case | pydml, s | peer | peer, s | ratio |" + (" of processor time |" if cpu else ""))
+        unit = "MiB" if "ours_mib" in rows[0] else "s"
+        head = f"| case | pydml, {unit} | peer | peer, {unit} | ratio |"
+        parts.append(head + (" of processor time |" if cpu else ""))
         parts.append("|---|---|---|---|---|" + ("---|" if cpu else ""))
         for r in rows:
             ratio = f"{r['ratio']:.2f}" if r["ratio"] >= 1 else f"**{r['ratio']:.2f}**"
-            line = f"| {r['case']} | {r['ours_s']:.3g} | {r['peer']} | {r['peer_s']:.3g} | {ratio} |"
+            ours, theirs = (number(r[f"{side}_{unit.lower()}"]) for side in ("ours", "peer"))
+            line = f"| {r['case']} | {ours} | {r['peer']} | {theirs} | {ratio} |"
             parts.append(line + (f" {r['cpu_ratio']:.2f} |" if r.get("cpu_ratio") else " |" if cpu else ""))
         parts.append("")
     return "\n".join(parts)
+
+
+def number(value: float) -> str:
+    """With three digits, without an exponent where it is large."""
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def write_readme() -> None:

@@ -97,6 +97,22 @@ def test_summary_has_every_row_and_marks_losses(monkeypatch, tmp_path):
     assert "| won | 1 | P | 4 | 4.00 |" in text and "| lost | 4 | P | 1 | **0.25** | 0.50 |" in text
 
 
+def test_summary_tells_memory_in_mib(monkeypatch, tmp_path):
+    run_all = load("run_all.py")
+    monkeypatch.setattr(run_all, "RESULTS", tmp_path)
+    row = {"suite": "memory", "case": "c", "peer": "P", "ratio": 2.0, "ours_mib": 1234.0, "peer_mib": 2468.0}
+    (tmp_path / "memory.json").write_text(json.dumps({"machine": run_all.machine(), "minutes": 1, "rows": [row]}))
+    assert "| case | pydml, MiB | peer | peer, MiB |" in run_all.summary()
+    assert "| c | 1234 | P | 2468 | 2.00 |" in run_all.summary()
+
+
+def test_growth(tmp_path, capsys):
+    load("growth/run.py").main(["--quick", "--only", "epoch", "--json", str(tmp_path / "rows.json")])
+    rows = json.loads((tmp_path / "rows.json").read_text())
+    assert [r["case"] for r in rows] == [f"epoch of lenet, {n} images" for n in ("256", "512", "1,024")]
+    assert rows[1]["ratio"] == 1 and all(r["ours_s"] > 0 for r in rows)
+
+
 def test_reading_files(tmp_path, capsys):
     formats = ["csv", "text", "mm", "libsvm", "binary", "npy"]
     rows = load("csv_read/run.py").main(

@@ -46,9 +46,7 @@ def child(name, batch, precision, peer, threads):
     if peer == "pydml":
         from contestants import Network
 
-        network = Network.__new__(Network)
-        network.name, network.batch, network.precision, network.threads = name, batch, precision, threads
-        network.size, network.classes = (28, 10) if name == "lenet" else (224, 1000)
+        network = Network.without_images(name, batch, precision, threads=threads)
         left = iter(range(STEPS - 1))
         network.ours().run(lambda: next(left, None) is not None)
     else:

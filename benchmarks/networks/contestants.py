@@ -53,6 +53,15 @@ class Network:
         self.X = rng.random((batch, channels * self.size**2), np.float32).astype(self.dtype) * 2 - 1
         self.labels = rng.integers(0, self.classes, batch)
 
+    @classmethod
+    def without_images(cls, name: str, batch: int, precision: str, size: int = 0, threads: int = 2) -> Network:
+        """For `ours` alone, whose script makes its own images and weights: nothing else takes memory."""
+        network = cls.__new__(cls)
+        network.name, network.batch, network.precision, network.threads = name, batch, precision, threads
+        network.size = size or (28 if name == "lenet" else 224)
+        network.classes = 10 if name == "lenet" else 1000
+        return network
+
     def start(self) -> tuple[Any, Any]:
         """Model and moving averages before the first step, from the DML library."""
         import pydml
