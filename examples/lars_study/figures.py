@@ -112,17 +112,21 @@ def _sweep(results: Results) -> dict[tuple[str, int], dict[float, Outcome]]:
 
 
 def _sweep_figure(results: Results) -> Any:
+    import matplotlib
     from matplotlib.figure import Figure
     from matplotlib.ticker import FuncFormatter, LogLocator, PercentFormatter
 
     swept = {key: rates for key, rates in _sweep(results).items() if len(rates) > 2}
     optimizers = [name for name in NAMES if any(key[0] == name for key in swept)]
-    figure = Figure(figsize=(3.6 * len(optimizers), 3.6), layout="constrained")
+    sizes = sorted({batch for _, batch in swept})
+    colors = matplotlib.colormaps["viridis"]
+    figure = Figure(figsize=(3.6 * len(optimizers), 4), layout="constrained")
     for ax, optimizer in zip(figure.subplots(1, len(optimizers), squeeze=False)[0], optimizers, strict=True):
         mine = sorted((batch, rates) for (name, batch), rates in swept.items() if name == optimizer)
-        for color, (batch, rates) in zip(COLORS, mine, strict=False):
+        for batch, rates in mine:
+            color = colors(0.95 * sizes.index(batch) / max(1, len(sizes) - 1))
             values = [outcome.train_accuracy for outcome in rates.values()]
-            ax.plot(list(rates), values, color=color, marker="o", markersize=4, label=f"batch {batch:,}")
+            ax.plot(list(rates), values, color=color, marker="o", markersize=4, label=f"{batch:,}")
         ax.set_xscale("log")
         ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         ax.xaxis.set_major_formatter(FuncFormatter(lambda rate, _: f"{rate:g}"))
@@ -132,7 +136,17 @@ def _sweep_figure(results: Results) -> Any:
         ax.set_xlabel("rate after warm-up")
         ax.set_title(f"{NAMES[optimizer]}: training accuracy", fontsize=10, loc="left")
         ax.grid(True, color="#e6e6e6", linewidth=0.8)
-        ax.legend(frameon=False, fontsize=8)
+    handles = {line.get_label(): line for ax in figure.axes for line in ax.lines}
+    named = [f"{batch:,}" for batch in sizes]
+    figure.legend(
+        [handles[name] for name in named],
+        named,
+        title="batch size",
+        loc="outside lower center",
+        ncols=9,
+        frameon=False,
+        fontsize=8,
+    )
     return figure
 
 

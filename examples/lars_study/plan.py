@@ -162,8 +162,8 @@ class Plan:
     def _further_runs(self, best: dict[tuple[str, int], float]) -> Iterator[Run]:
         """Equal numbers of updates; the other seeds; the paper's parameters at the other batch sizes."""
         for batch in self.batch_sizes:
-            for optimizer in ("momentum", "lars"):
-                if self.equal_steps and batch <= 8000:
+            for optimizer in ("momentum", "lars", "lamb"):
+                if self.equal_steps and any(name == optimizer for name, _ in best):
                     rate = interpolated(best, optimizer, 16000)
                     yield Run("equal steps", optimizer, batch, rate, self.seeds[0], 0, self.equal_steps)
         for seed in self.seeds[1:]:
@@ -172,6 +172,11 @@ class Plan:
                     yield self._at_best(optimizer, batch, seed, best)
         for batch in self.paper_batch_sizes:
             yield from self._paper(batch)
+        # LARS hardly moves with this rate, whatever the seed
+        for seed in self.seeds[1:]:
+            for batch in self.paper_batch_sizes:
+                if batch >= 8000:
+                    yield Run("paper", "momentum", batch, 0.01, seed, self.epochs)
 
     def _known(self, optimizer: str, swept: Sequence[int], best: dict[tuple[str, int], float]) -> bool:
         return all((optimizer, batch) in best for batch in swept)

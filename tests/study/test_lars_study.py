@@ -75,7 +75,8 @@ def test_every_batch_size_and_seed_is_in_the_plan_once():
                 assert len(runs) == 1 or seed == SEEDS[0]
         paper = [r for r in results if (r.setting, r.optimizer) == ("paper", optimizer)]
         assert {r.rate for r in paper} == {0.01}
-        assert len(paper) == len(Plan().paper_batch_sizes)
+        assert {r.batch_size for r in paper} == set(Plan().paper_batch_sizes)
+        assert len(paper) == len(set(paper))
 
 
 def test_the_rates_of_another_data_set():
@@ -107,11 +108,11 @@ def test_the_reduced_study_goes_on_where_it_was_stopped(tmp_path):
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     rows = (tmp_path / "small.csv").read_text().splitlines()
-    assert len(rows) == 1 + 11
+    assert len(rows) == 1 + 13
     for name in ("test_accuracy", "train_accuracy", "generalisation_error"):
         assert (tmp_path / f"small_{name}.png").read_bytes().startswith(b"\x89PNG")
         assert "<svg" in (tmp_path / f"small_{name}.svg").read_text()
-    assert len(list((tmp_path / "records" / "small").iterdir())) == 11
+    assert len(list((tmp_path / "records" / "small").iterdir())) == 13
     # a study that was stopped: the last run is missing
     (tmp_path / "small.csv").write_text("\n".join(rows[:-1]) + "\n")
     again = subprocess.run(command, capture_output=True, text=True)
