@@ -5,7 +5,7 @@
     refused   the result, or something on the way to it, has no sparse form: the error says how much memory it would need
 
 The first call of a builtin stands for it in docs/builtins.md.  S, T and I are sparse, 10^6 x 10^5, T positive, I whole; Q is sparse,
-10^5 x 10^5; v is a column of 10^6, g one of numbers from 1 to 5, r a row of 10^5; V has two columns, U two rows.
+10^5 x 10^5; P has few rows with stored cells, as 10^6 images of 100 x 1000; v is a column of 10^6, g one of numbers from 1 to 5, r a row of 10^5; V has two columns, U two rows.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ KEPT, SMALL, REFUSED = "kept", "small", "refused"
 
 _IMAGES = "input_shape=[1000000,1,100,1000]"
 _CONV = f"{_IMAGES}, filter_shape=[1,1,3,3], stride=[1,1], padding=[1,1]"
+_FAR = f"{_IMAGES}, filter_shape=[1,1,3,3], stride=[50,500], padding=[0,0]"
 _POOL = f"{_IMAGES}, pool_size=[2,2], stride=[2,2], padding=[0,0]"
+_PADDED = f"{_IMAGES}, pool_size=[2,2], stride=[2,2], padding=[2,2]"  # windows in the padding give -Infinity
 
 CALLS: dict[str, dict[str, str]] = {
     "!": {"!S": REFUSED},
@@ -52,8 +54,8 @@ CALLS: dict[str, dict[str, str]] = {
     "asin": {"asin(S)": KEPT},
     "assert": {"assert(sum(S != 0) > 0); RESULT = 1": SMALL},
     "atan": {"atan(S)": KEPT},
-    "avg_pool": {f"avg_pool(S, {_POOL})": REFUSED},
-    "avg_pool_backward": {f"avg_pool_backward(S, S[,1:25000], {_POOL})": REFUSED},
+    "avg_pool": {f"avg_pool(P, {_POOL})": KEPT},
+    "avg_pool_backward": {f"avg_pool_backward(P, P[,1:25000], {_POOL})": KEPT},
     "batch_norm2d": {
         "o = matrix(1,2,1); [a,b,c,d,RESULT] = batch_norm2d(S, o, o, o, o, 'train', 0.1, 0.1)": REFUSED,
     },
@@ -74,9 +76,13 @@ CALLS: dict[str, dict[str, str]] = {
     **{f"col{kind}": {f"col{kind}(S)": SMALL} for kind in "Maxs Means Mins Prods Sds Sums Vars".split()},
     "compress": {"compress(S)": KEPT},
     "contains": {"contains(target=S, pattern=3)": SMALL, "contains(target=S, pattern=r)": SMALL},
-    "conv2d": {f"conv2d(S, matrix(1,1,9), {_CONV})": REFUSED},
-    "conv2d_backward_data": {f"conv2d_backward_data(matrix(1,1,9), S, {_CONV})": REFUSED},
-    "conv2d_backward_filter": {f"conv2d_backward_filter(S, S, {_CONV})": REFUSED},
+    "conv2d": {
+        f"conv2d(P, matrix(1,1,9), {_CONV})": KEPT,
+        f"conv2d(P, matrix(NaN,1,9), {_CONV})": REFUSED,
+        f"conv2d(P, matrix(1,1,9), {_FAR})": KEPT,
+    },
+    "conv2d_backward_data": {f"conv2d_backward_data(matrix(1,1,9), P, {_CONV})": KEPT},
+    "conv2d_backward_filter": {f"conv2d_backward_filter(P, P, {_CONV})": SMALL},
     "cos": {"cos(S)": REFUSED},
     "cosh": {"cosh(S)": REFUSED},
     "countDistinct": {f'countDistinct(S, "{dir}")': SMALL for dir in ("rc", "r", "c")},
@@ -127,8 +133,8 @@ CALLS: dict[str, dict[str, str]] = {
         "matrix(1, rows=1000000, cols=100000)": REFUSED,
     },
     "max": {"max(S, T)": KEPT, "max(S)": SMALL, "max(S, 0)": KEPT, "max(S, T, 0)": KEPT, "max(S, v)": REFUSED},
-    "max_pool": {f"max_pool(S, {_POOL})": REFUSED},
-    "max_pool_backward": {f"max_pool_backward(S, S[,1:25000], {_POOL})": REFUSED},
+    "max_pool": {f"max_pool(P, {_POOL})": KEPT, f"max_pool(P, {_PADDED})": REFUSED},
+    "max_pool_backward": {f"max_pool_backward(P, P[,1:25000], {_POOL})": KEPT},
     "mean": {"mean(S)": SMALL},
     "median": {"median(S[,3])": SMALL},
     "min": {"min(S, T)": KEPT, "min(S)": SMALL, "min(S, 0)": KEPT},
@@ -177,7 +183,7 @@ CALLS: dict[str, dict[str, str]] = {
     "sign": {"sign(S)": KEPT},
     "sin": {"sin(S)": KEPT},
     "sinh": {"sinh(S)": KEPT},
-    "solve": {"solve(Q, V[,1])": REFUSED},
+    "solve": {"solve(Q + diag(matrix(5, rows=100000, cols=1)), V)": SMALL},
     "sqrt": {"sqrt(S)": KEPT},
     "sqrtMatrix": {'sqrtMatrix(Q, "COMMON")': REFUSED},
     "sqrtMatrixJava": {"sqrtMatrixJava(Q)": REFUSED},

@@ -28,7 +28,7 @@ def inputs():
     rng = np.random.default_rng(0)
 
     def matrix(values, rows=ROWS):
-        places = rng.integers(0, rows, STORED), rng.integers(0, COLS, STORED)
+        places = rng.integers(0, rows, len(values)), rng.integers(0, COLS, len(values))
         return Sparse(csr_matrix((values, places), shape=(rows, COLS)))
 
     return {
@@ -36,6 +36,7 @@ def inputs():
         "T": matrix(rng.uniform(0.1, 2, STORED)),
         "I": matrix(rng.integers(1, 5, STORED).astype(float)),
         "Q": matrix(np.ones(STORED), COLS),
+        "P": matrix(rng.normal(size=20)),
         "v": rng.normal(size=(ROWS, 1)),
         "g": rng.integers(1, 6, (ROWS, 1)).astype(float),
         "r": rng.normal(size=(1, COLS)),

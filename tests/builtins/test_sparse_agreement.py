@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
 
+from pydml.backends.sparse import images, solve
 from pydml.builtins import registry
 from pydml.diagnostics import DMLError
 from pydml.script import Script
@@ -248,3 +249,47 @@ beside = as.scalar(X[1, 8])
     assert values["before"] == 3000 * 3001 / 2
     assert (values["cell"], values["beside"]) == (100, 0)
     assert values["X"].nnz == 1500
+
+
+SHAPES = (6, 2, 5, 4), (3, 2, 3, 2), (1, 2), (1, 0)  # images, filters, stride, padding: the output is 3 x 5 x 2
+POOLS = (6, 2, 5, 4), (2, 2), (2, 1), (1, 0)  # 2 x 3 x 3
+
+
+@pytest.mark.parametrize("wild", [False, True])
+@pytest.mark.parametrize("block_bytes", [1, 1000, 1 << 20])
+def test_images_in_blocks(monkeypatch, block_bytes, wild):
+    monkeypatch.setattr(images, "SMALL_BYTES", 0)
+    monkeypatch.setattr(images, "BLOCK_BYTES", block_bytes)
+    X, W = sparse(matrix(1, 6, 40, wild=wild)), np.random.default_rng(2).normal(size=(3, 12))
+    dout, pooled = sparse(matrix(3, 6, 30, wild=wild)), sparse(matrix(4, 6, 18))
+    for name, shapes, arguments in (
+        ("conv2d", SHAPES, [(X, W), (X, np.where(W > 1, np.nan, W))]),
+        ("conv2d_backward_data", SHAPES, [(W, dout), (sparse(W), dout)]),
+        ("conv2d_backward_filter", SHAPES, [(X, dout), (X, to_dense(dout)), (to_dense(X), dout)]),
+        ("max_pool", POOLS, [(X,)]),
+        ("avg_pool", POOLS, [(X,)]),
+        ("max_pool_backward", POOLS, [(X, pooled), (X, to_dense(pooled)), (to_dense(X), pooled)]),
+        ("avg_pool_backward", POOLS, [(X, pooled), (to_dense(X), pooled)]),
+    ):
+        for matrices in arguments:
+            check(name, *matrices, *shapes)
+    few = sparse(np.where(np.arange(240).reshape(6, 40) % 97, 0.0, 1.0))
+    assert isinstance(registry.get("conv2d").run(few, W, *SHAPES), Sparse)
+    assert isinstance(registry.get("avg_pool").run(few, *POOLS), Sparse)
+
+
+def test_a_sparse_system_of_equations(monkeypatch):
+    rng = np.random.default_rng(5)
+    n = 600
+    A = np.where(rng.random((n, n)) < 0.01, rng.normal(size=(n, n)), 0.0) + np.diag(np.full(n, 9.0))
+    band = np.where(np.abs(np.subtract.outer(np.arange(n), np.arange(n))) < 6, A + 1, 0.0)
+    shuffled = rng.permutation(n)
+    for X in (A, band, band[shuffled], band[shuffled][:, shuffled], band + band.T, np.where(A == 0, 0, np.nan)):
+        for b in (rng.normal(size=(n, 1)), rng.normal(size=(n, 3)), sparse(matrix(1, n, 4))):
+            for large in (solve.LARGE_BYTES, 0):  # 0: never a dense copy
+                monkeypatch.setattr(solve, "LARGE_BYTES", large)
+                expected = np.linalg.solve(X, to_dense(b))
+                np.testing.assert_allclose(registry.get("solve").run(sparse(X), b), expected, rtol=1e-9, atol=1e-9)
+    band[7] = 0
+    for X in (band, band[:50, :50]):
+        check("solve", sparse(X), np.ones((len(X), 1)))
