@@ -41,11 +41,10 @@ from pydml.ir.program import (
     walk,
     writes,
 )
+from pydml.ir.ranges import MAX, MIN, Ranges, find_ranges
 from pydml.types import BOOLEAN, DOUBLE, INT, INT_SCALAR, SCALAR, STRING, Type
 
 INLINED = 1 << 16
-
-_MIN, _MAX = -(2**63), 2**63 - 1
 
 
 @dataclass
@@ -85,13 +84,20 @@ def emit(program: Program) -> Code:
         taken.add(name)
         code.names[function.key] = name
     by_file: dict[SourceFile, list[ast.stmt]] = {}
+    liveness = {f.key: Liveness(f.body, _outputs(program, f)) for f in program.all_functions()}
+    ranges = find_ranges(program, liveness)
     for function in program.all_functions():
-        emitter = _Emitter(program, function, code)
+        emitter = _Emitter(program, function, code, liveness[function.key], ranges[function.key])
         by_file.setdefault(function.file, []).extend(emitter.function_def())
     for file, statements in by_file.items():
         module = ast.Module(statements, [])
         code.modules.append((file, module))
     return code
+
+
+def _outputs(program: Program, function: Function) -> set[str]:
+    """Variables that are read after the body of a function."""
+    return {p.name for p in function.outputs} if function.key else set(program.outputs)
 
 
 def python_name(name: str) -> str:
@@ -132,7 +138,7 @@ class _Pending:
 
 
 class _Emitter:
-    def __init__(self, program: Program, function: Function, code: Code):
+    def __init__(self, program: Program, function: Function, code: Code, liveness: Liveness, ranges: Ranges):
         self.program = program
         self.function = function
         self.code = code
@@ -146,12 +152,9 @@ class _Emitter:
         self.shared: frozenset[str] = frozenset()  # result variables of the parfor loops around
         self.recorded: frozenset[str] = frozenset()  # those of which the cells written are compared afterwards
         self.certain = {p.name for p in function.params}  # variables that have a value on every path to here
-        if function.key:
-            live_out = {p.name for p in function.outputs}
-        else:
-            live_out = set(program.outputs)
-        self.live_out = live_out
-        self.liveness = Liveness(function.body, live_out)
+        self.live_out = _outputs(program, function)
+        self.liveness = liveness
+        self.ranges = ranges
 
     # ---- places
 
@@ -483,6 +486,8 @@ class _Emitter:
         if name == "unary -" and value == DOUBLE:
             return ast.UnaryOp(ast.USub(), *self.operands(s), **self.position)
         if name == "unary -" and value == INT:
+            if self.ranges.fits.get(s):
+                return ast.UnaryOp(ast.USub(), *self.operands(s), **self.position)
             return self.call_name("_int_neg", *self.operands(s))
         if s.builtin.scalar is not None and value in (INT, DOUBLE, BOOLEAN):
             operands = self.operands(s)
@@ -506,20 +511,27 @@ class _Emitter:
             if isinstance(right, ast.Name) and isinstance(left, (ast.Name, ast.Constant)):
                 return ast.IfExp(right, ast.BinOp(left, ast.Div(), right, **self.position), slow, **self.position)
             return slow
+        if kind == INT and name in _DOUBLE_OPERATORS and self.ranges.fits.get(s):
+            left, right = self.operands(s)
+            return ast.BinOp(left, _DOUBLE_OPERATORS[name](), right, **self.position)
         if kind == INT and name == "*":
             left, right = self.operands(s)
             slow = self.call_name("_int_mul", left, right)  # reports the overflow
             if isinstance(left, (ast.Name, ast.Constant)) and isinstance(right, (ast.Name, ast.Constant)):
-                return self.wrapped(ast.BinOp(left, ast.Mult(), right, **self.position), slow)
+                product = ast.BinOp(left, ast.Mult(), right, **self.position)
+                return self.wrapped(product, slow, certain=None not in self.ranges.args.get(s, (None,)))
             return slow
         if kind == INT and name in ("+", "-"):
             left, right = self.operands(s)
-            operator: ast.operator = ast.Add() if name == "+" else ast.Sub()
-            return self.wrapped(ast.BinOp(left, operator, right, **self.position))
-        if kind == INT and name in ("%%", "%/%") and isinstance(right_const, int) and right_const > 0:
+            sum_ = ast.BinOp(left, _DOUBLE_OPERATORS[name](), right, **self.position)
+            return self.wrapped(sum_, certain=None not in self.ranges.args.get(s, (None,)))
+        a, b = self.ranges.args.get(s) or (None, None)
+        if kind == INT and name in ("%%", "%/%") and b is not None and b.low > 0:
             left, right = self.operands(s)
-            if isinstance(left, ast.Name):  # truncation toward zero is floor division for left operands >= 0
-                operator = ast.Mod() if name == "%%" else ast.FloorDiv()
+            operator: ast.operator = ast.Mod() if name == "%%" else ast.FloorDiv()
+            if a is not None and a.low >= 0:  # truncation toward zero is floor division for left operands >= 0
+                return ast.BinOp(left, operator, right, **self.position)
+            if isinstance(left, ast.Name) and isinstance(right, (ast.Name, ast.Constant)):
                 direct = ast.BinOp(left, operator, right, **self.position)
                 test = ast.Compare(left, [ast.GtE()], [self.constant(0)], **self.position)
                 slow = self.call_name("_" + _SCALAR_FUNCTIONS[name, INT], left, right)
@@ -530,10 +542,17 @@ class _Emitter:
             return None
         return self.call_name("_" + function, *self.operands(s))
 
-    def wrapped(self, sum_: ast.expr, beyond: ast.expr | None = None) -> ast.expr:
-        """An int, wrapped to 64 bits where it leaves them: `s if MIN <= (s := a + b) <= MAX else _wrap(s)`; or `beyond` there."""
+    def wrapped(self, sum_: ast.expr, beyond: ast.expr | None = None, certain: bool = False) -> ast.expr:
+        """An int, wrapped to 64 bits where it leaves them: `s if MIN <= (s := a + b) <= MAX else _wrap(s)`; or `beyond` there.
+
+        certain: it is surely an int, of which the length in bits is known sooner.
+        """
         named = ast.NamedExpr(self.store("_i"), sum_, **self.position)
-        test = ast.Compare(self.constant(_MIN), [ast.LtE(), ast.LtE()], [named, self.constant(_MAX)], **self.position)
+        if certain:
+            bits = ast.Call(ast.Attribute(named, "bit_length", ast.Load(), **self.position), [], [], **self.position)
+            test = ast.Compare(bits, [ast.Lt()], [self.constant(64)], **self.position)
+        else:
+            test = ast.Compare(self.constant(MIN), [ast.LtE(), ast.LtE()], [named, self.constant(MAX)], **self.position)
         beyond = beyond or self.call_name("_wrap", self.load("_i"))
         return ast.IfExp(test, self.load("_i"), beyond, **self.position)
 
@@ -611,7 +630,31 @@ class _Emitter:
         position = self.position
         args = [self.operand(o) for o in bounds]
         self.position = position
+        start, stop = self.ranges.args.get(s) or (None, None)
+        if s.step is not None or start is None or stop is None:
+            return self.call_name("_loop_range", *args)
+        after = self.add_constant(args[1], 1)
+        if start.high <= stop.low:
+            return self.call_name("_range", args[0], after)
+        if isinstance(args[0], ast.Constant) and isinstance(args[1], ast.Name):  # it counts down where n < 1
+            test = ast.Compare(args[1], [ast.GtE()], [args[0]], **position)
+            return ast.IfExp(
+                test, self.call_name("_range", args[0], after), self.call_name("_loop_range", *args), **position
+            )
         return self.call_name("_loop_range", *args)
+
+    def add_constant(self, expression: ast.expr, value: int) -> ast.expr:
+        """An int expression plus a constant, in as few operations as possible."""
+        if isinstance(expression, ast.Constant) and type(expression.value) is int:
+            return self.constant(expression.value + value)
+        if isinstance(expression, ast.BinOp) and isinstance(expression.right, ast.Constant):
+            if type(expression.right.value) is int and isinstance(expression.op, (ast.Add, ast.Sub)):
+                value += expression.right.value * (1 if isinstance(expression.op, ast.Add) else -1)
+                expression = expression.left
+        if value == 0:
+            return expression
+        operator = ast.Add() if value > 0 else ast.Sub()
+        return ast.BinOp(expression, operator, self.constant(abs(value)), **self.position)
 
     def for_(self, s: For) -> None:
         iterations = self.iterations(s)

@@ -144,6 +144,7 @@ class Executable:
             "_pick": runtime.pick,
             "_locals": python_builtins.locals,
             "_loop_range": runtime.loop_range,
+            "_range": range,
             "_truth": runtime.truth,
             "_owned_assign": runtime.owned_assign,
             "_assign_shared": assign_in_place,
