@@ -18,6 +18,7 @@ from pydml.backends.cpu.compiled.simd import (
     readonly,
     reduce_columns,
     reduce_rows,
+    spread_to_maximum,
     vector,
 )
 from pydml.backends.cpu.jit import compiled
@@ -89,6 +90,27 @@ def max_pool_gradient(dtype, lanes, sw):
     return types.void(
         readonly(dtype), _int, readonly(dtype), *[_int] * 11, values, _int, _int, values, integers
     ), run  # fmt: skip
+
+
+@compiled
+def max_pool_gradient_2x2(dtype, lanes):
+    """The same for windows of 2 x 2 that lie side by side, without padding: four times as fast, as each cell has one window."""
+
+    def run(X, x_pitch, D, d_pitch, first, last, C, H, W, dX, P, Q):
+        for plane in range(first, last):
+            source = plane // C * x_pitch + plane % C * H * W
+            gradient = plane // C * d_pitch + plane % C * P * Q
+            target = plane * H * W
+            for p in range(P):
+                at = 2 * p * W
+                spread_to_maximum(lanes, X, source + at, W, D, gradient + p * Q, dX, target + at, Q)
+                for x in range(2 * Q, W):
+                    dX[target + at + x] = 0
+                    dX[target + at + W + x] = 0
+            for i in range(target + 2 * P * W, target + H * W):
+                dX[i] = 0
+
+    return types.void(readonly(dtype), _int, readonly(dtype), *[_int] * 6, vector(dtype), _int, _int), run
 
 
 @compiled

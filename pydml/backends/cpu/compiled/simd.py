@@ -556,6 +556,43 @@ def first_maximum(typingctx, step, lanes, source, s, s_row, rows, columns, t_row
 
 
 @intrinsic(prefer_literal=True)
+def spread_to_maximum(typingctx, lanes, source, s, s_row, gradient, g, target, t, length):
+    """target[t + i*s_row + 2x + j] = gradient[g + x] at the first largest of source[s + i*s_row + 2x + j], i, j < 2; else 0.
+
+    For x < length; the order is by rows, and NaN and -Infinity are passed over, as in `first_maximum`.  lanes is a constant.
+    """
+
+    def generate(context, builder, signature, args):
+        _, source_, s_, s_row_, gradient_, g_, target_, t_, length_ = args
+
+        def emit(e, place):
+            at = builder.mul(place, e.int(2))
+            above = e.at(e.data(source, source_), builder.add(s_, at))
+            cells = []
+            for pointer in (above, e.at(above, s_row_)):
+                first, second = e.load(pointer), e.load(pointer, e.lanes)
+                cells += [e.shuffle(first, second, list(range(j, 2 * e.lanes, 2))) for j in range(2)]
+            largest, here = _identity(e, MAXIMUM), []
+            for cell in cells:
+                larger = builder.fcmp_ordered(">", cell, largest)
+                largest = builder.select(larger, cell, largest)
+                here = [builder.and_(mask, builder.not_(larger)) for mask in here] + [larger]
+            given = e.load(e.at(e.data(gradient, gradient_), builder.add(g_, place)))
+            shares = [builder.select(mask, given, e.zero) for mask in here]
+            pairs = [lane + half * e.lanes for lane in range(e.lanes) for half in range(2)]
+            top = e.at(e.data(target, target_), builder.add(t_, at))
+            for pointer, left, right in ((top, *shares[:2]), (e.at(top, s_row_), *shares[2:])):
+                e.store(e.shuffle(left, right, pairs[: e.lanes]), pointer)
+                e.store(e.shuffle(left, right, pairs[e.lanes :]), pointer, e.lanes)
+
+        _row_loop(context, builder, target.dtype, _literal(lanes), length_, emit)
+        return context.get_dummy_value()
+
+    ints = types.intp
+    return types.void(lanes, source, ints, ints, gradient, ints, target, ints, ints), generate
+
+
+@intrinsic(prefer_literal=True)
 def product_tile(
     typingctx, rows, lanes, A, a, a_row, a_column, a_rows, B, b, depth, C, c, c_row, accumulate
 ):  # fmt: skip
