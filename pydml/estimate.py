@@ -75,7 +75,9 @@ class DryRun:
     dtype: Any
     events: list[_Event] = field(default_factory=list)
     alive: int = 0
-    random_cells: int = 0
+    drawn: list[tuple[int, int]] = field(
+        default_factory=list
+    )  # (operations before it, cells) of matrices of random numbers
 
     def __post_init__(self) -> None:
         self._lock = threading.RLock()
@@ -163,9 +165,9 @@ class DryRun:
                 raise _Enough
 
     def _drawn(self, matrix: Any) -> None:
-        """A matrix of random numbers: weights, if nothing has been computed with them yet; a column orders the images."""
-        if not self._counts and min(matrix.shape) > 1:
-            self.random_cells += matrix.shape[0] * matrix.shape[1]
+        """A matrix of random numbers: weights, if the steps have not begun; a column orders the images."""
+        if min(matrix.shape) > 1:
+            self.drawn.append((len(self.events), matrix.shape[0] * matrix.shape[1]))
 
     def _reused(self, name: str, values: Sequence[Any], results: Sequence[Any]) -> int:
         """Bytes of the result of a fused operation that lie in the memory of an input that nobody needs any more."""
@@ -190,7 +192,7 @@ class DryRun:
             flops=sum(event.flops for event in window),
             moved=sum(event.moved for event in window),
             alive=np.array([event.alive for event in window], float),
-            weights=self.random_cells,
+            weights=sum(cells for before, cells in self.drawn if not at or before <= at[0]),
         )
 
 

@@ -52,6 +52,14 @@ def test_an_affine_network_by_hand():
     assert 8 * 1000 * (H + K) <= result.activations(1000) <= 8 * 1000 * (3 * H + 2 * K)
 
 
+def test_weights_are_drawn_before_the_first_step_even_after_other_products():
+    script = MLP.replace("W1 = rand", "M = t(X) %*% X\nW1 = rand").replace(
+        "print(", "S = rand(rows=D, cols=D)\nprint(sum(M) + sum(S) + "
+    )
+    result = estimate(Script(script), "batch_size")
+    assert result.first.weights == 4000 * (300 + 200) + 300 * 400 + 400 * 200
+
+
 def test_nothing_is_computed_and_nothing_printed(capsys):
     estimate(Script(MLP), "batch_size")
     assert capsys.readouterr().out == ""
