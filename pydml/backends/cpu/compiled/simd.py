@@ -10,6 +10,8 @@ an AVX2 machine it runs at 95 to 99 GFLOP/s where OpenBLAS reaches 85 to 90.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from llvmlite import ir
 from numba.core import cgutils, types
@@ -572,7 +574,7 @@ def spread_to_maximum(typingctx, lanes, source, s, s_row, gradient, g, target, t
             for pointer in (above, e.at(above, s_row_)):
                 first, second = e.load(pointer), e.load(pointer, e.lanes)
                 cells += [e.shuffle(first, second, list(range(j, 2 * e.lanes, 2))) for j in range(2)]
-            largest, here = _identity(e, MAXIMUM), []
+            largest, here = _identity(e, MAXIMUM), list[Any]()
             for cell in cells:
                 larger = builder.fcmp_ordered(">", cell, largest)
                 largest = builder.select(larger, cell, largest)
