@@ -392,7 +392,20 @@ contains.fails("contains(target=matrix(1, 2, 2), pattern=matrix(1, 1, 3))", "sha
 # ---- outer
 
 
-_OUTER = {**BINARY, "min": elementwise.min_, "max": elementwise.max_, "xor": elementwise.xor}
+_OUTER_FUNCTIONS = ("min_", "max_", "log", "xor", "bitwAnd", "bitwOr", "bitwXor", "bitwShiftL", "bitwShiftR")
+_OUTER = {**BINARY, **{name.rstrip("_"): getattr(elementwise, name) for name in _OUTER_FUNCTIONS}}
+_SPELLED = {  # the names by which SystemDS knows the operators are allowed too, in any case
+    "plus": "+", "minus": "-", "mult": "*", "div": "/", "pow": "^", "modulus": "%%", "intdiv": "%/%", "less": "<",
+    "lessequal": "<=", "greater": ">", "greaterequal": ">=", "equal": "==", "notequal": "!=", "and": "&", "&&": "&",
+    "or": "|", "||": "|", **{name.lower(): name for name in _OUTER},
+}  # fmt: skip
+
+
+def _operator_named(op: str) -> str:
+    name = _SPELLED.get(op.lower())
+    if name is None:
+        fail("value", f'outer: there is no operator "{op}"', help=f"use one of {' '.join(_OUTER)}")
+    return name
 
 
 def _outer_type(u: Type, v: Type, op: Type) -> Type:
@@ -404,8 +417,8 @@ def _outer_type(u: Type, v: Type, op: Type) -> Type:
             f"outer: u must be a column and v a row, got {u.size_text()} and {v.size_text()}",
             help="use t()" if u.rows == 1 or v.cols == 1 else "",
         )
-    if isinstance(op.const, str) and op.const not in _OUTER:
-        fail("value", f'outer: there is no operator "{op.const}"', help=f"use one of {' '.join(_OUTER)}")
+    if isinstance(op.const, str):
+        _operator_named(op.const)
     return matrix_type(u.rows, v.cols)
 
 
@@ -414,11 +427,12 @@ def outer(u, v, op):
     """Every combination of a cell of the column u with a cell of the row v.  u: (n, 1), v: (1, m).  Returns (n, m).
 
     v may also be (n, m): then cell i of u meets the cells of row i.  So may both: then each cell meets the one at its place.
-    op: an operator (+ - * / ^ %% %/% == != < <= > >= & |), min, max or xor.
+    op: an operator (+ - * / ^ %% %/% == != < <= > >= & |), or min, max, log (v is the base), xor, bitwAnd, bitwOr, bitwXor,
+    bitwShiftL, bitwShiftR.  As SystemDS `outer`, whose words for the operators (`plus`, `and`, `&&`, ...) are understood too.
     """
     if u.shape[0] == v.shape[0] != 1 == u.shape[1]:
         u = np.repeat(u, v.shape[1], axis=1)
-    return _OUTER[op].run(u, v)
+    return _OUTER[_operator_named(op)].run(u, v)
 
 
 outer.case('outer(matrix("1 2", 2, 1), matrix("3 4 1 1", 2, 2), "-")', "-2 -3 / 1 1")
@@ -426,5 +440,9 @@ outer.case('outer(matrix("1 2 3 4", 2, 2), matrix("3 4 1 1", 2, 2), "-")', "-2 -
 outer.case('outer(matrix("1 2", 2, 1), matrix("3 4", 1, 2), "*")', "3 4 / 6 8")
 outer.case('outer(matrix("1 2", 2, 1), matrix("1 2", 1, 2), ">=")', "1 0 / 1 1")
 outer.case('outer(matrix("1 5", 2, 1), matrix("3 4", 1, 2), "min")', "1 1 / 3 4")
+outer.case('outer(matrix("1 5", 2, 1), matrix("3 4", 1, 2), "Plus")', "4 5 / 8 9")
+outer.case('outer(matrix("1 0", 2, 1), matrix("3 0", 1, 2), "&&")', "1 0 / 0 0")
+outer.case('outer(matrix("1 8", 2, 1), matrix("2 8", 1, 2), "log")', "0 0 / 3 1")
+outer.case('outer(matrix("1 6", 2, 1), matrix("3 4", 1, 2), "bitwAnd")', "1 0 / 2 4")
 outer.fails('outer(matrix(1, 1, 2), matrix(1, 1, 2), "*")', "shape-mismatch", "u must be a column")
 outer.fails('outer(matrix(1, 2, 1), matrix(1, 1, 2), "**")', "value", "there is no operator")
