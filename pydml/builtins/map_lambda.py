@@ -64,7 +64,7 @@ def map(target, expression, margin):
     first of them above the second one, and 0.0 for all other pairs.  Returns text columns C1, C2, ...
 
     Expressions have literals, operators, casts, `c ? a : b`, `new String[]{...}`, methods of texts (length, charAt, substring,
-    indexOf, contains, startsWith, replace, replaceAll, split, trim, matches, ...), and functions of String, Integer, Long,
+    indexOf, contains, startsWith, replace, replaceAll, split, trim, matches, chars, ...), and functions of String, Integer, Long,
     Double, Boolean, Character, Math and UtilFunctions.  There are no statements and no other classes.  The text
     "UtilFunctions.syntacticalPatternDiscovery(0.8,NA)" replaces cells that do not look like 80 % of their column.  As SystemDS `map`,
     which compiles any Java and keeps two parameters to UtilFunctions.jaccardSim.

@@ -2,7 +2,7 @@
 
 Cells are read as SystemDS 3.4.0 reads them: blanks around a csv cell are no part of it, an empty cell is missing, a cell in
 double quotes may hold the separator and keeps its quotes.  Without a schema all columns are text; in a column of numbers,
-missing cells are 0.  Unlike there, a text of triples keeps the blanks in a cell, and cells with the separator are written in quotes.
+missing cells are 0; `default=` gives missing cells another value.  Unlike there, a text of triples keeps the blanks in a cell, and cells with the separator are written in quotes.
 
 Metadata of transformencode have two more lines: the texts that stand for missing cells, and the numbers of categories.
 """
@@ -17,8 +17,10 @@ import numpy as np
 from pydml.diagnostics import fail
 from pydml.io.numbers import shown
 from pydml.io.paths import part_files, read_bytes
+from pydml.values.arithmetic import to_int
 from pydml.values.columns import BOOLEAN, FP32, FP64, INTEGERS, STRING, CellError, Column, concatenated
 from pydml.values.frame import Frame, read_schema
+from pydml.values.text import double_text
 
 # lines that are taken apart at once, so that their pieces do not stay in memory
 _CHUNK = 1 << 15
@@ -62,26 +64,27 @@ def _declared_schema(metadata: Any, cols: int) -> list[str]:
 
 
 class _Shared(dict):
-    """Cells as they stand in the file to the text of the frame: without blanks, None if missing, each in one copy."""
+    """Cells as they stand in the file to the text of the frame: without blanks, `fill` if missing, each in one copy."""
 
-    def __init__(self, missing: frozenset[str]):
+    def __init__(self, missing: frozenset[str], fill: str | None):
         super().__init__()
         self.absent = missing
+        self.fill = fill
 
     def __missing__(self, raw: str) -> str | None:
         text = raw.strip()
-        found = None if not text or text in self.absent else text
+        found = self.fill if not text or text in self.absent else text
         if len(self) < _SHARED:
             self[raw] = found
         return found
 
 
 class _Builder:
-    """One column that grows by chunks."""
+    """One column that grows by chunks.  default: what missing cells hold; 0: they stay missing."""
 
-    def __init__(self, type: str, missing: frozenset[str]):
+    def __init__(self, type: str, missing: frozenset[str], default: float):
         self.type = type
-        self.shared = _Shared(missing)
+        self.shared = _Shared(missing, _default_text(type, default))
         self.parts: list[Column] = []
 
     def add(self, cells: Iterable[str]) -> None:
@@ -94,6 +97,13 @@ class _Builder:
         return concatenated(self.parts) if self.parts else Column.filled(self.type, 0)
 
 
+def _default_text(type: str, default: float) -> str | None:
+    """The text of a number in a column of that type; a whole number for ints, as SystemDS makes it."""
+    if default == 0 or type not in (STRING, FP32, FP64, *INTEGERS):
+        return None
+    return str(to_int(default)) if type in INTEGERS else double_text(default)
+
+
 def read_csv_frame(path: str, options: dict[str, Any], metadata: Any, dtype: Any) -> Frame:
     """The frame in a file or folder; only the first file of a folder has a header."""
     sep = options["sep"]
@@ -101,6 +111,7 @@ def read_csv_frame(path: str, options: dict[str, Any], metadata: Any, dtype: Any
     strings = (strings,) if isinstance(strings, str) else strings or ()
     # SystemDS joins several by a middle dot
     missing = frozenset(s.strip() for text in strings for s in text.split("\xb7") if s.strip())
+    default = float(options["default"]) if options["fill"] else 0.0
     files = part_files(path)
     if not files:
         fail("data-format", f"{path} is empty")
@@ -124,7 +135,7 @@ def read_csv_frame(path: str, options: dict[str, Any], metadata: Any, dtype: Any
             if first == len(lines) and names is None:
                 fail("data-format", f"{file} holds no rows")
             cols = len(names) if names is not None else len(_split_line(lines[first], sep))
-            builders = [_Builder(t, missing) for t in _declared_schema(metadata, cols)]
+            builders = [_Builder(t, missing, default) for t in _declared_schema(metadata, cols)]
         # an empty line is a missing cell where there is one column; else only the end of a file may have some
         while len(builders) > 1 and len(lines) > first and not lines[-1].strip(" "):
             lines.pop()

@@ -150,7 +150,17 @@ _STRING_METHODS: dict[str, _Alternatives] = {
     "toString": [((), _S, str)],
     "intern": [((), _S, str)],
     "toCharArray": [((), "char[]", lambda s: list(map(ord, s)))],
-    "getBytes": [((), "byte[]", lambda s: list(s.encode()))],
+    "getBytes": [((), "byte[]", lambda s: [java.signed(b, 8) for b in s.encode()])],
+    "chars": [((), "IntStream", lambda s: list(map(ord, s)))],
+}
+_STREAM_METHODS: dict[str, _Alternatives] = {
+    "count": [((), _L, len)],
+    "sum": [((), _I, lambda chars: java.int32(sum(chars)))],
+    "distinct": [((), "IntStream", lambda chars: list(dict.fromkeys(chars)))],
+    "sorted": [((), "IntStream", sorted)],
+    "limit": [((_L,), "IntStream", lambda chars, n: chars[:n])],
+    "skip": [((_L,), "IntStream", lambda chars, n: chars[n:])],
+    "toArray": [((), "int[]", list)],
 }
 _BUILDER_METHODS: dict[str, _Alternatives] = {
     "reverse": [((), "StringBuilder", lambda b: b[::-1])],
@@ -288,8 +298,9 @@ _CONSTANTS = {
     ("Math", "PI"): (_D, math.pi),
     ("Math", "E"): (_D, math.e),
 }
-_METHODS = {"String": _STRING_METHODS, "StringBuilder": _BUILDER_METHODS}
-_CASTS = ("int", "long", "double", "float", "char", "String", "boolean")
+_METHODS = {"String": _STRING_METHODS, "StringBuilder": _BUILDER_METHODS, "IntStream": _STREAM_METHODS}
+_SHORT = {"byte": 8, "short": 16}  # types that arithmetic and texts treat as int: only casts know them
+_CASTS = ("int", "long", "double", "float", "char", "String", "boolean", *_SHORT)
 _BOXES = {
     "Integer": "int",
     "Long": "long",
@@ -474,11 +485,15 @@ class _Parser:
             return Code(kind, lambda env: _wrapped(-run(env), kind)) if op == "-" else Code(kind, run)
         if self.word == "(" and self.tokens[self.i + 1][1] in (*_CASTS, *_BOXES) and self.tokens[self.i + 2][1] == ")":
             wanted = self.tokens[self.i + 1][1]
-            wanted = _BOXES.get(wanted, wanted)
+            bits = _SHORT.get(wanted, 32)
+            wanted = "int" if bits < 32 else _BOXES.get(wanted, wanted)
             self.i += 3
             code = self.unary()
             if not (code.type == wanted or (code.type in _NUMBERS and wanted in _NUMBERS)):
                 self.refuse_at(self.tokens[place][2], f"a value of type {code.type} cannot be cast to {wanted}")
+            if bits < 32:
+                whole = _cast(code, "int").run
+                return Code(_I, lambda env: java.signed(whole(env), bits))
             return _cast(code, wanted)
         return self.postfix(self.primary())
 
@@ -491,7 +506,8 @@ class _Parser:
                 if not code.type.endswith("[]") or index.type not in ("int", "char"):
                     self.refuse_at(self.tokens[place][2], f"{code.type} has no elements by {index.type}")
                 array, position = code.run, index.run
-                code = Code(code.type[:-2], _at(array, position))
+                element = code.type[:-2]
+                code = Code("int" if element in _SHORT else element, _at(array, position))
             elif self.take("."):
                 place = self.i
                 name = self.name()

@@ -55,6 +55,21 @@ def test_missing_cells_stay_missing(tmp_path, format):
     assert cells(read(tmp_path / "F")) == cells(value)
 
 
+def test_missing_cells_get_the_default(tmp_path):
+    path = tmp_path / "F.csv"
+    path.write_text("a,,3\n,5,\nNA,,7\n")
+    options = {"data_type": "frame", "format": "csv", "naStrings": "NA"}
+    schema = "STRING,INT64,FP64"
+    assert cells(read(path, **options, default=9.5)) == [["a", "9.5", "9.5"], ["9.5", "5", "9.5"], ["3", "9.5", "7"]]
+    assert cells(read(path, **options, default=9.5, schema=schema)) == [
+        ["a", "9.5", "9.5"],
+        ["9", "5", "9"],
+        ["3.0", "9.5", "7.0"],
+    ]
+    for kept in ({"default": 0}, {"default": 9, "fill": False}, {}):
+        assert cells(read(path, **options, **kept))[1] == [None, "5", None]
+
+
 def test_options_of_csv(tmp_path):
     path = tmp_path / "F.csv"
     path.write_text('id;what\n1;"x;y"\n2;NA\n3;\n')
