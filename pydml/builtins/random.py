@@ -7,6 +7,8 @@ number of the block: a value depends on nothing else, so that threads may fill b
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from pydml.builtins.construct import checked_size
@@ -17,6 +19,7 @@ from pydml.values import Sparse, arithmetic
 from pydml.values.storage import SPARSITY_TURN_POINT, check_dense_size
 
 BLOCK = 1 << 18
+_NS_PER_PLACE = 20
 PDFS = ("uniform", "normal", "poisson")
 
 
@@ -41,7 +44,7 @@ def _rand_type(
     effects=["random"],
     aliases=["Rand", "RAND"],
 )
-def rand(ctx, rows, cols, minimum, maximum, pdf, sparsity, seed, rate, fill=None):
+def rand(ctx, rows, cols, minimum, maximum, pdf, sparsity, seed, rate, fill=None, spread=None):
     """A matrix of random numbers.
 
     pdf: "uniform" in [min, max); "normal" with mean 0 and variance 1; "poisson" with mean lambda.  min == max gives
@@ -58,13 +61,14 @@ def rand(ctx, rows, cols, minimum, maximum, pdf, sparsity, seed, rate, fill=None
         out = np.empty((rows, cols), ctx.dtype)
         fill(out.reshape(-1), lambda block, part: draw(_generator(seed, block), part))
         return out
-    positions = _positions(seed, cells, sparsity)
-    values = np.empty(len(positions), ctx.dtype)
+    blocks = _SparseBlocks(rows, cols, sparsity)
+    values = np.empty(blocks.total, ctx.dtype)
     fill(values, lambda block, part: draw(_generator(seed, block), part))
     if sparsity < SPARSITY_TURN_POINT and cols > 1 and cells >= 4096:
-        return _sparse(rows, cols, positions, values)
+        col, starts = blocks.structure(seed, spread or each_block)
+        return _sparse(rows, cols, values, col, starts)
     out = np.zeros((rows, cols), ctx.dtype)
-    out.reshape(-1)[positions] = values
+    out.reshape(-1)[blocks.positions(seed)] = values
     return out
 
 
@@ -111,30 +115,85 @@ def _drawing(pdf: str, minimum: float, maximum: float, rate: float):
     return {"uniform": uniform, "normal": normal, "poisson": poisson}[pdf]
 
 
-def _positions(seed: int, cells: int, sparsity: float) -> np.ndarray:
-    """Sorted positions of round(sparsity * cells) cells, drawn block by block so that each block has its share."""
-    # blocks of very sparse matrices are larger: each has some thousand positions then
-    size = BLOCK if sparsity * 50 >= 1 else max(BLOCK, int(min(2**62, 2**13 / max(sparsity, 2.0**-50))))
-    parts = []
-    for block in range(-(-cells // size)):
-        start, end = block * size, min(cells, (block + 1) * size)
-        count = round(sparsity * end) - round(sparsity * start)
-        if count:
-            chosen = _generator(seed, block, use=1).choice(end - start, count, replace=False, shuffle=False)
+def each_block(run, blocks: int, work_ns: float) -> None:
+    """Call run(block) for each block; a backend does it in threads."""
+    for block in range(blocks):
+        run(block)
+
+
+class _SparseBlocks:
+    """The places of round(sparsity * cells) cells, drawn block by block so that each block has its share."""
+
+    def __init__(self, rows: int, cols: int, sparsity: float):
+        self.rows, self.cols, self.cells, self.sparsity = rows, cols, rows * cols, sparsity
+        # blocks of very sparse matrices are larger: each has some thousand places then
+        self.size = BLOCK if sparsity * 50 >= 1 else max(BLOCK, int(min(2**62, 2**13 / max(sparsity, 2.0**-50))))
+        self.count = -(-self.cells // self.size)
+        self.total = self.first(self.count)
+
+    def first(self, block: int) -> int:
+        """How many places the blocks before this one have."""
+        return round(self.sparsity * min(self.cells, block * self.size))
+
+    def places(self, seed: int, block: int) -> np.ndarray:
+        """The sorted places of one block, counted from its begin."""
+        length = min(self.cells, (block + 1) * self.size) - block * self.size
+        wanted = self.first(block + 1) - self.first(block)
+        generator = _generator(seed, block, use=1)
+        if wanted > length // 16:
+            chosen = generator.choice(length, wanted, replace=False, shuffle=False)
             chosen.sort()
-            parts.append(chosen + start)
-    return np.concatenate(parts) if parts else np.empty(0, np.int64)
+            return chosen
+        # Few meet: what is drawn twice is drawn again, until there are as many as wanted.
+        dtype = np.int32 if length < 2**31 else np.int64
+        chosen = np.sort(generator.integers(0, length, wanted, dtype))
+        while True:
+            again = chosen[1:] == chosen[:-1]
+            missing = int(np.count_nonzero(again))
+            if missing == 0:
+                return chosen
+            chosen[1:][again] = generator.integers(0, length, missing, dtype)
+            chosen.sort()
+
+    def positions(self, seed: int) -> np.ndarray:
+        """The sorted places in the whole matrix, row after row."""
+        parts = [self.places(seed, block) + block * self.size for block in range(self.count)]
+        return np.concatenate(parts) if parts else np.empty(0, np.int64)
+
+    def structure(self, seed: int, spread: Any) -> tuple[np.ndarray, np.ndarray]:
+        """(columns, starts of the rows) of the compressed rows.  spread: as `each_block`."""
+        dtype = np.int32 if max(self.total, self.cols) < 2**31 else np.int64
+        col, starts = np.empty(self.total, dtype), np.zeros(self.rows + 1, dtype)
+        cols, size = self.cols, self.size
+
+        def run(block: int) -> None:
+            start, stop = block * size, min(self.cells, (block + 1) * size)
+            places, before = self.places(seed, block), self.first(block)
+            # the rows that begin in this block
+            row, end = -(-start // cols), -(-stop // cols)
+            begins = np.arange(row, end, dtype=np.int64) * cols - start
+            starts[row:end] = np.searchsorted(places, begins.astype(places.dtype)) + before
+            inner = start % cols  # cells of the first row that lie in the block before
+            if inner or places.dtype != dtype:
+                places = places.astype(np.int64) + inner
+            np.remainder(places, cols, out=col[before : before + places.size], casting="unsafe")
+
+        spread(run, self.count, self.total * _NS_PER_PLACE)
+        starts[-1] = self.total
+        return col, starts
 
 
-def _sparse(rows: int, cols: int, positions: np.ndarray, values: np.ndarray) -> Sparse:
+def _sparse(rows: int, cols: int, values: np.ndarray, col: np.ndarray, starts: np.ndarray) -> Sparse:
     from scipy.sparse import csr_matrix
 
-    row = positions // cols
-    col = positions - row * cols
-    starts = np.concatenate([[0], np.cumsum(np.bincount(row, minlength=rows))])
-    if max(len(positions), cols) < 2**31:
-        col, starts = col.astype(np.int32), starts.astype(np.int32)
-    return Sparse(csr_matrix((values, col, starts), shape=(rows, cols)))
+    if not values.all():  # a value may be 0 by chance, or always
+        row = np.repeat(np.arange(rows, dtype=col.dtype), np.diff(starts))
+        kept = values != 0
+        values, col = values[kept], col[kept]
+        starts = np.concatenate(([0], np.cumsum(np.bincount(row[kept], minlength=rows)))).astype(starts.dtype)
+    matrix = csr_matrix((values, col, starts), shape=(rows, cols), copy=False)
+    matrix.has_sorted_indices = matrix.has_canonical_format = True
+    return Sparse(matrix)
 
 
 def _sample_type(population: Type, size: Type, replace: Type, seed: Type) -> Type:

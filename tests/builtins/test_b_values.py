@@ -8,6 +8,7 @@ from scipy.sparse import csr_matrix
 
 from pydml.builtins import registry
 from pydml.builtins.random import BLOCK, fill_blocks
+from pydml.builtins.random import _SparseBlocks
 from pydml.builtins.registry import get
 from pydml.diagnostics import DMLError
 from pydml.execution.context import Context
@@ -196,6 +197,28 @@ def test_sparsity_is_spread_evenly():
     assert to_dense(rand(rows=100, cols=100, sparsity=0)).sum() == 0
     half = rand(rows=100, cols=100, sparsity=0.5, min=1, max=2, seed=2)
     assert type(half) is np.ndarray and np.count_nonzero(half) == 5000
+
+
+@pytest.mark.parametrize(
+    ("rows", "cols", "sparsity"), [(3000, 777, 0.013), (9, 100_000, 0.3), (2, 10**10, 1e-8), (9000, 1000, 1e-4)]
+)
+def test_structure_of_sparse_cells(rows, cols, sparsity):
+    """Rows and columns made block by block are those of the places, and kernels in threads make the same."""
+    X = rand(rows=rows, cols=cols, sparsity=sparsity, seed=5, min=1, max=2)
+    places = _SparseBlocks(rows, cols, sparsity).positions(5)
+    assert len(places) == round(sparsity * rows * cols) and (np.diff(places) > 0).all() and places[-1] < rows * cols
+    X.csr.check_format(full_check=True)
+    found = X.csr.tocoo()
+    np.testing.assert_array_equal(found.row.astype(np.int64) * cols + found.col, places)
+    meaning = get("rand").meaning(Context(), rows, cols, 1, 2, "uniform", sparsity, 5, 1)
+    for part in ("data", "indices", "indptr"):
+        np.testing.assert_array_equal(getattr(meaning.csr, part), getattr(X.csr, part))
+
+
+def test_zeros_drawn_are_not_stored():
+    X = rand(rows=300, cols=300, sparsity=0.1, pdf="poisson", rate=0.5, seed=5)
+    assert 0 < X.nnz < 9000 and X.csr.data.all()
+    assert rand(rows=300, cols=300, sparsity=0.1, min=0, max=0).nnz == 0
 
 
 def test_sample():
