@@ -29,10 +29,20 @@ def _finite(function: str, X: np.ndarray) -> None:
         fail("linear-algebra", f"{function}: the matrix has NaN or infinite cells")
 
 
+_BAND = 128
+
+
 def _is_symmetric(A: np.ndarray) -> bool:
     """Whether A equals its transpose up to rounding of a product such as t(X) %*% X."""
-    tolerance = 100 * A.shape[0] * np.finfo(A.dtype).eps * np.abs(A).max(initial=0.0)
-    return bool((np.abs(A - A.T) <= tolerance).all())
+    largest = max(abs(A.max(initial=0.0)), abs(A.min(initial=0.0)))
+    tolerance = 100 * A.shape[0] * np.finfo(A.dtype).eps * largest
+    for begin in range(0, len(A), _BAND):  # the upper triangle, in blocks that stay in the cache
+        end = begin + _BAND
+        for other in range(begin, len(A), _BAND):
+            difference = A[begin:end, other : other + _BAND] - A[other : other + _BAND, begin:end].T
+            if not (np.abs(difference, out=difference) <= tolerance).all():
+                return False
+    return True
 
 
 # ---- systems of equations

@@ -7,6 +7,7 @@ index_return)` and `replace(pattern, replacement)`.  Axis 0 stands for rows.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -425,6 +426,13 @@ replace.case('replace(target=matrix("1 NaN", rows=1, cols=2), pattern=NaN, repla
 replace.case("replace(target=matrix(0, rows=1, cols=2), pattern=0, replacement=1.0/0)", "Infinity Infinity")
 replace.case('replace(target=seq(0, 1), pattern=0, replacement="Infinity")', "Infinity / 1")
 replace.fails('replace(target=seq(1, 3), pattern=1, replacement="a")', "argument-type", "replacement must be a number")
+
+
+@builtin("replace NaN(target: matrix, replacement: number) -> matrix", shape=same_as("target"), storages="any")
+def replace_nan(target, replacement):
+    """replace(target, pattern=NaN, replacement), as the step of a fused operation that `ir.passes.fuse_elementwise` makes of it."""
+    return replace.run(target, math.nan, replacement)
+
 
 # ---- triangles
 

@@ -37,6 +37,13 @@ CASES = [
     ([("bias_multiply", (0, 1)), ("*", (-1, 2)), ("-", (-2, 3))], [X, BIAS, ROW, COLUMN]),
     ([("*", (0, 1)), ("*", (2, 1)), ("-", (-1, -2))], [X, Y, ROW]),  # a row on the left is an error
     ([("*", (0, 1)), ("-", (-1, 2))], [X.T, Y.T, X.T]),
+    ([("*", (0, 1)), ("-", (-1, 2))], [X.T, Y.T, 0.5]),
+    ([("*", (0, 1)), ("sum", (-1,))], [X.T, Y.T]),
+    ([("*", (0, 1)), ("-", (-1, 2))], [X.T, COLUMN.T, ROW.T]),
+    ([("*", (0, 1)), ("-", (-1, 2))], [X.T, np.ascontiguousarray(Y.T), 2]),
+    ([("*", (0, 1)), ("replace NaN", (-1, 2))], [SPECIAL, X, 0.5]),
+    ([("replace NaN", (0, 1)), ("exp", (-1,))], [SPECIAL, 2]),
+    ([("replace NaN", (0, 1))], [SPECIAL, 2]),
     ([("*", (0, 1)), ("-", (-1, 2))], [READ_ONLY, Y, READ_ONLY]),
     *[([("*", (0, 1)), (r, (-1,))], [X, Y]) for r in ("sum", "rowSums", "colSums")],
     *[([("bias_add", (0, 1)), (r, (-1,))], [X, BIAS]) for r in ("sum", "rowSums", "colSums")],

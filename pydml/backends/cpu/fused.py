@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pydml.backends.cpu import fused_machine as machine
+from pydml.backends.cpu.reorg import contiguous
 from pydml.backends.cpu.threads import parallel_for
 from pydml.builtins.fused import Template, fused
 from pydml.builtins.registry import kernel
@@ -34,6 +35,12 @@ STEP_NS = 0.3
 TASK_NS = 40_000
 # Cells of a block: smaller ones would fit in a faster cache, but each costs a few microseconds of Python.
 BLOCK_CELLS = 1 << 16
+
+
+def _replace_nan(x: np.ndarray, replacement: float, out: np.ndarray) -> None:
+    np.copyto(out, x)
+    np.putmask(out, out != out, replacement)
+
 
 UFUNCS: dict[str, Any] = {
     "+": np.add,
@@ -53,6 +60,7 @@ UFUNCS: dict[str, Any] = {
     "max": np.maximum,
     "bias_add": np.add,
     "bias_multiply": np.multiply,
+    "replace NaN": _replace_nan,
     "unary -": lambda x, out: np.subtract(0.0, x, out=out),  # a zero stays positive
     "!": np.logical_not,
     "exp": np.exp,
@@ -342,7 +350,8 @@ def _blocks(size: tuple[int, int, int]) -> list[tuple[slice, slice, slice]]:
 
 
 def _run(plan: _Plan, template: Template, dying: tuple[int, ...], inputs: tuple[Any, ...], dtype: Any) -> Any:
-    out = None if plan.reduction else _buffer(plan, dying, inputs, dtype)  # before views refer to the inputs
+    turned = _turned(plan, inputs)
+    out = None if plan.reduction else _buffer(plan, dying, inputs, dtype, turned)  # before views refer to the inputs
     small: dict[int, Any] = {}
     for i in plan.before:
         step = template.steps[i]
@@ -358,13 +367,13 @@ def _run(plan: _Plan, template: Template, dying: tuple[int, ...], inputs: tuple[
             else:
                 continue
             if a in plan.views:
-                value = np.ascontiguousarray(value).reshape(plan.views[a])
+                value = (value.T if turned else contiguous(value)).reshape(plan.views[a])
             operands[a] = value
     if plan.code is not None and _machine_earned(plan):
         return _run_machine(plan, operands, out, dtype)
     if plan.reduction:
         return _reduce(plan, operands, dtype)
-    view = out.reshape(plan.size)
+    view = (out.T if turned else out).reshape(plan.size)
     blocks = _blocks(plan.size)
 
     def run(start: int, stop: int) -> None:
@@ -413,7 +422,18 @@ def _evaluate(plan: _Plan, operands: dict[int, Any], block: Any, scratch: dict[i
     return values[-plan.steps[last][0] - 1]
 
 
-def _buffer(plan: _Plan, dying: tuple[int, ...], inputs: tuple[Any, ...], dtype: Any) -> Any:
+def _turned(plan: _Plan, inputs: tuple[Any, ...]) -> bool:
+    """Whether all matrices are transposes with contiguous columns, of which only the cells matter: then the result is one too."""
+    if plan.size[:2] != (1, 1) or 1 in plan.shape or plan.before:
+        return False
+    return all(
+        x.flags.f_contiguous and not x.flags.c_contiguous
+        for x in inputs
+        if type(x) is np.ndarray and x.shape == plan.shape
+    )
+
+
+def _buffer(plan: _Plan, dying: tuple[int, ...], inputs: tuple[Any, ...], dtype: Any, turned: bool) -> Any:
     """Memory for the result: that of an input that dies and that nobody else holds, or new."""
     for k in dying:
         x = inputs[k]
@@ -421,13 +441,13 @@ def _buffer(plan: _Plan, dying: tuple[int, ...], inputs: tuple[Any, ...], dtype:
             type(x) is np.ndarray
             and x.shape == plan.shape
             and x.base is None
-            and x.flags.c_contiguous
+            and (x.flags.f_contiguous if turned else x.flags.c_contiguous)
             and x.flags.writeable
             and plan.views.get(k) == plan.size
             and sys.getrefcount(x) <= _SOLE_OWNER
         ):
             return x
-    return np.empty(plan.shape, dtype)
+    return np.empty(plan.shape, dtype, order="F" if turned else "C")
 
 
 def _reduce(plan: _Plan, operands: dict[int, Any], dtype: Any) -> Any:

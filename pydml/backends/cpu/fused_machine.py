@@ -20,7 +20,8 @@ MAX_INPUTS = 8
 LANES = 16  # at least the cells of a vector
 
 # The operations, by the name of the builtin; their numbers are places in this list.
-OPERATIONS = [*"+ - * / max min > >= < <= == != & |".split(), "unary -", "abs", "sqrt", "sign", "floor", "ceil", "!"]
+OPERATIONS = [*"+ - * / max min > >= < <= == != & |".split(), "replace NaN"]
+OPERATIONS += ["unary -", "abs", "sqrt", "sign", "floor", "ceil", "!"]
 CODES = {name: i for i, name in enumerate(OPERATIONS)}
 UNARY_FROM = CODES["unary -"]
 CODES["bias_add"] = CODES["+"]

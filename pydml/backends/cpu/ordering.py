@@ -2,7 +2,7 @@
 
 NumPy accumulates down the columns of a matrix cell by cell; here it adds row to row, in vectors.  Order statistics need no sorted vector, so
 they are found by partition.  A stable sort of numbers is a sort by their bits, digit by digit, compiled; below `RADIX` cells
-NumPy's is as fast.
+NumPy's is as fast.  Where all numbers differ, any sort is stable.
 
 Threads: tiles follow from the shape alone and write cells of their own, so results do not depend on the number of threads.
 """
@@ -21,6 +21,7 @@ from pydml.builtins.registry import kernel
 MIN_CELLS = 1 << 13
 TILE_CELLS = 1 << 16
 RADIX = 1 << 17
+SAMPLE = 1 << 12  # cells that show whether many are equal
 NS_PER_CELL = 1.0
 
 
@@ -139,13 +140,18 @@ def quantiles_partition(X, weights, p):
 def order_by_bits(target, by, decreasing, index_return):
     """By one column, ascending or descending."""
     n = len(target)
-    if n < RADIX or not isinstance(by, (int, float)) or not 1 <= by < target.shape[1] + 1:
+    if n < MIN_CELLS or not isinstance(by, (int, float)) or not 1 <= by < target.shape[1] + 1:
         return NotImplemented
     from pydml.backends.cpu.compiled import ordering
 
     key = target[:, int(by) - 1].astype(np.float64)
     key += 0.0  # -0 is 0
     key[np.isnan(key)] = np.nan  # one kind of NaN, which sorts last
+    rows = _distinct_order(key)
+    if rows is not None:  # without equal cells, there is only one order
+        return _rows(target, rows[::-1] if decreasing else rows, index_return)
+    if n < RADIX:
+        return NotImplemented
     if decreasing:
         key = key[::-1].copy()
     rows = np.empty(n, np.int64)
@@ -154,4 +160,20 @@ def order_by_bits(target, by, decreasing, index_return):
     )
     if decreasing:
         rows = (n - 1 - rows)[::-1]
-    return (rows + 1).astype(target.dtype).reshape(-1, 1) if index_return else target[rows]
+    return _rows(target, rows, index_return)
+
+
+def _distinct_order(key: np.ndarray) -> np.ndarray | None:
+    """The order of the numbers if all are distinct: NumPy's sort in vectors, which is not stable, gives it four times as fast."""
+    some = np.sort(key[:: max(1, key.size // SAMPLE)])
+    if (some[1:] == some[:-1]).any():
+        return None
+    rows = np.argsort(key)
+    ordered = key[rows]
+    if np.isnan(ordered[-2:]).all() or (ordered[1:] == ordered[:-1]).any():
+        return None
+    return rows
+
+
+def _rows(target: np.ndarray, rows: np.ndarray, index_return: bool) -> np.ndarray:
+    return (rows + 1).astype(target.dtype).reshape(-1, 1) if index_return else target.take(rows, axis=0)

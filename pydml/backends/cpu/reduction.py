@@ -4,6 +4,8 @@ NumPy reduces narrow matrices (many rows, few columns) five to ten times slower 
 the few cells of a row; here the inner loops are long.  Wide ones are left to NumPy, which tiles do not speed up: reading the
 cells takes all of the time.  Variances gain for every shape, because the differences from the mean stay in the cache.
 
+Sums of groups of rows are a product with the sparse matrix of the groups, which reads each row once.
+
 Threads: tiles are groups of rows that follow from the shape alone.  A tile writes its own part of the result (rows) or its own
 partial result (columns, all cells); partial results are combined in the order of tiles.  So results do not depend on the number of
 threads.  A tile needs a temporary of its own size at most (variances), half a megabyte.
@@ -19,6 +21,7 @@ import numpy as np
 
 from pydml.backends.cpu.threads import parallel_for
 from pydml.builtins.registry import kernel
+from pydml.values import arithmetic
 
 MIN_CELLS = 1 << 13  # below, the meaning is as fast
 VARIANCE_CELLS = 1 << 17  # below, the differences of the meaning fit in the cache too
@@ -206,3 +209,60 @@ def var_tiles(X):
 @kernel("sd", "dense")
 def sd_tiles(X):
     return math.sqrt(_variance(X)) if _large(X) else NotImplemented
+
+
+# ---- groups of rows
+
+GROUP_TILES = 8  # each has sums of its own
+
+
+@kernel("aggregate", "dense", "dense")
+def aggregate_tiles(target, groups, fn, weights, ngroups, order):
+    """Sums, means and variances of a matrix of several columns, by group."""
+    n, m = target.shape
+    if (
+        fn not in ("sum", "mean", "variance")
+        or weights is not None
+        or ngroups is None
+        or target.size < VARIANCE_CELLS
+        or min(n, m) < 2
+        or groups.size != n
+    ):
+        return NotImplemented
+    g = groups.ravel()
+    count = arithmetic.to_int(ngroups)
+    if not (g >= 1).all() or not (g < count + 1).all() or count * m * GROUP_TILES > target.size:
+        return NotImplemented
+    group = (g - 1).astype(np.int32)
+    sums = _group_sums(target, group, count)
+    if fn == "sum":
+        return sums.astype(target.dtype, copy=False)
+    sizes = np.bincount(group, minlength=count).astype(np.float64)[:, None]
+    means = sums / np.where(sizes == 0, 1, sizes)
+    if fn == "mean":
+        return means.astype(target.dtype, copy=False)
+    squares = _group_sums(target, group, count, means)
+    return np.where(sizes > 1, squares / np.where(sizes > 1, sizes - 1, 1), 0.0).astype(target.dtype, copy=False)
+
+
+def _group_sums(X: np.ndarray, group: np.ndarray, count: int, means: np.ndarray | None = None) -> np.ndarray:
+    """The sum of the rows of each group; with means, of the squares of their differences from it."""
+    from scipy.sparse import csc_matrix
+
+    n, m = X.shape
+    bounds = np.linspace(0, n, GROUP_TILES + 1).astype(np.int64)
+    parts = np.empty((GROUP_TILES, count, m))
+
+    def some(start: int, stop: int) -> None:
+        for tile in range(start, stop):
+            rows = slice(int(bounds[tile]), int(bounds[tile + 1]))
+            own = group[rows]
+            cells = np.ascontiguousarray(X[rows], np.float64)
+            if means is not None:
+                with np.errstate(all="ignore"):
+                    cells = np.square(cells - means[own])
+            ones, ends = np.ones(len(own)), np.arange(len(own) + 1, dtype=np.int32)
+            parts[tile] = csc_matrix((ones, own, ends), shape=(count, len(own))) @ cells
+
+    parallel_for(some, GROUP_TILES, X.size * NS_PER_CELL)
+    return parts.sum(axis=0)

@@ -13,5 +13,6 @@ from pydml.backends.cpu import (  # noqa: F401  (each registers its kernels)
     pool,
     random,
     reduction,
+    reorg,
     stored,
 )

@@ -13,7 +13,12 @@ from typing import Any
 
 import numpy as np
 
+from pydml.backends.cpu.threads import parallel_for
 from pydml.values.storage import SPARSITY_TURN_POINT, Sparse, check_dense_size
+
+_LARGE = 1 << 18  # cells that are worth threads
+_RUN = 1 << 16
+_NS_PER_BYTE = 0.06
 
 
 def with_data(X: Sparse, data: np.ndarray) -> Sparse:
@@ -66,5 +71,17 @@ def filled(X: Sparse, zero: Any, data: np.ndarray) -> np.ndarray:
 
 
 def all_finite(array: np.ndarray) -> bool:
-    """Whether no cell is NaN or infinite.  A finite sum proves it in one pass without a temporary."""
-    return bool(np.isfinite(array.sum())) or bool(np.isfinite(array).all())
+    """Whether no cell is NaN or infinite.  A finite sum proves it in one pass without a temporary; large arrays are summed in threads."""
+    if array.size < _LARGE or not (array.flags.c_contiguous or array.flags.f_contiguous):
+        return bool(np.isfinite(array.sum())) or bool(np.isfinite(array).all())
+    cells = array.reshape(-1, order="A")
+    wild: list[int] = []
+
+    def run(start: int, stop: int) -> None:
+        part = cells[start * _RUN : stop * _RUN]
+        with np.errstate(all="ignore"):
+            if not wild and not (np.isfinite(part.sum()) or np.isfinite(part).all()):
+                wild.append(start)
+
+    parallel_for(run, -(-cells.size // _RUN), array.nbytes * _NS_PER_BYTE, grain=8)
+    return not wild

@@ -8,6 +8,7 @@ up block by block.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from pydml.builtins import registry
@@ -104,7 +105,8 @@ class _Fuser:
         """The steps of `s` with those of its arguments that wait; these are taken out of `result`."""
         group = _Group()
         refs: list[int] = []
-        for operand, type in zip(s.args, s.arg_types, strict=True):
+        name, operands = _step(s)
+        for operand, type in operands:
             waiting = groups.pop(operand.name, None) if isinstance(operand, Var) else None
             if waiting is None or len(group.steps) + len(waiting.steps) >= _MAX_STEPS:
                 if operand in group.inputs:
@@ -130,7 +132,7 @@ class _Fuser:
             group.spans += waiting.spans
             group.reads |= waiting.reads
             refs.append(-len(group.steps))
-        group.steps.append(Step(s.builtin.name, tuple(refs)))
+        group.steps.append(Step(name, tuple(refs)))
         group.spans.append(s.span)
         return group
 
@@ -158,7 +160,25 @@ def fusable(s: Op) -> bool:
         )
     if name in UNARY:
         return len(s.args) == 1 and s.arg_types[0].is_matrix
+    if name == "replace":
+        target, _, replacement = s.arg_types
+        return (
+            target.is_matrix
+            and replacement.data == SCALAR
+            and replacement.value in (INT, DOUBLE)
+            and _is_nan(s.args[1])
+        )
     return name in CHANNEL and all(t.is_matrix for t in s.arg_types)
+
+
+def _is_nan(operand: Operand) -> bool:
+    return isinstance(operand, Const) and isinstance(operand.value, float) and math.isnan(operand.value)
+
+
+def _step(s: Op) -> tuple[str, list[tuple[Operand, Any]]]:
+    """The name of the step, and its operands with their types."""
+    operands = list(zip(s.args, s.arg_types, strict=True))
+    return ("replace NaN", [operands[0], operands[2]]) if s.builtin.name == "replace" else (s.builtin.name, operands)
 
 
 def _fused(group: _Group, last: Op) -> Op:

@@ -821,6 +821,8 @@ def _operation(e, name, x, y):
         return truth(join(b.fcmp_unordered("!=", x, zero), b.fcmp_unordered("!=", y, zero)))
     if name == "!":
         return truth(b.fcmp_ordered("==", x, zero))
+    if name == "replace NaN":
+        return b.select(b.fcmp_unordered("uno", x, x), y, x)
     if name == "unary -":
         return b.fsub(zero, x)  # a zero stays positive
     if name == "sign":
