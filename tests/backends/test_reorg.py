@@ -30,6 +30,7 @@ def test_replace(rng, monkeypatch, dtype, pattern):
         assert got.dtype == dtype
         np.testing.assert_array_equal(got, replace.meaning(target, pattern, 7.5))
     np.testing.assert_array_equal(X, before)
+    assert replace.run(X, 99, 1) is X
     assert replace.run(X[:, 3:9], pattern, 1).shape == (301, 6)  # not contiguous: by the meaning
 
 

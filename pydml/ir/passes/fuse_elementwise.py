@@ -74,7 +74,7 @@ class _Fuser:
             if fusable(s):
                 group = self.join(s, groups, result)
                 reduction = s.builtin.name in REDUCTIONS
-                if len(group.steps) > 1 or _may_be_large(s):
+                if len(group.steps) > 1 or (_may_be_large(s) and s.builtin.name != "replace"):  # which has a kernel
                     s = _fused(group, s)
                 self.forget(groups, set(s.outs))
                 result.append(s)
