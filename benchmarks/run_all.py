@@ -2,6 +2,7 @@
 
     python benchmarks/run_all.py --systemds FOLDER              everything; takes hours on a machine that is otherwise idle
     python benchmarks/run_all.py --systemds FOLDER --suites linear_algebra,start
+    python benchmarks/run_all.py --suites train_step --only resnet50    these cases again; the others' rows stay
     python benchmarks/run_all.py --quick                        small sizes: whether all of it runs; writes nothing
 
 Each suite is `<suite>/run.py`; it writes rows {suite, case, peer, ratio, ours_s, peer_s} to a file of its own in results/, which stays
@@ -74,6 +75,8 @@ def run(suite: str, options: argparse.Namespace, extra: list[str]) -> bool:
     new = RESULTS / "new.json"
     if not options.quick and code == 0 and new.is_file():
         rows = json.loads(new.read_text())
+        if "--only" in extra and target.is_file():
+            rows = merged(json.loads(target.read_text())["rows"], rows)
         record = {
             "machine": {**machine(), "load": round(load, 1)},
             "minutes": round((time.time() - start) / 60),
@@ -82,6 +85,13 @@ def run(suite: str, options: argparse.Namespace, extra: list[str]) -> bool:
         target.write_text(json.dumps(record, indent=1) + "\n")
         new.unlink()
     return code == 0
+
+
+def merged(before: list[dict[str, Any]], new: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows of a suite of which some cases were measured again."""
+    again = {r["case"] for r in new}
+    cases = dict.fromkeys(r["case"] for r in [*before, *new])
+    return [r for case in cases for r in (new if case in again else before) if r["case"] == case]
 
 
 def takes(suite: str, option: str) -> bool:

@@ -97,6 +97,14 @@ def test_summary_has_every_row_and_marks_losses(monkeypatch, tmp_path):
     assert "| won | 1 | P | 4 | 4.00 |" in text and "| lost | 4 | P | 1 | **0.25** | 0.50 |" in text
 
 
+def test_cases_that_are_measured_again_replace_their_rows_alone():
+    def row(case, ratio):
+        return {"case": case, "peer": "P", "ratio": ratio}
+
+    merged = load("run_all.py").merged([row("a", 1), row("b", 1), row("b", 2)], [row("b", 3), row("c", 3)])
+    assert merged == [row("a", 1), row("b", 3), row("c", 3)]
+
+
 def test_summary_tells_memory_in_mib(monkeypatch, tmp_path):
     run_all = load("run_all.py")
     monkeypatch.setattr(run_all, "RESULTS", tmp_path)
