@@ -37,22 +37,26 @@ def _operator(
     """Declare a binary operator.  cells: the function of arrays (and numbers); scalars: of two scalars of allowed types."""
 
     def meaning(left: Any, right: Any) -> Any:
-        if type(left) is ndarray:
-            kind = type(right)
-            if kind is ndarray:
-                if left.shape == right.shape:
+        try:
+            if type(left) is ndarray:
+                kind = type(right)
+                if kind is float or kind is int:
                     return cells(left, right)
-                (m, n), (rows, cols) = left.shape, right.shape
-                if (rows == 1 and (cols == n or cols == 1 or n == 1)) or (rows == m and cols == 1):
-                    return cells(left, right)
-            elif kind is float or kind is int:
+                if kind is ndarray:
+                    if left.shape == right.shape:
+                        return cells(left, right)
+                    (m, n), (rows, cols) = left.shape, right.shape
+                    if (rows == 1 and (cols == n or cols == 1 or n == 1)) or (rows == m and cols == 1):
+                        return cells(left, right)
+            elif type(right) is ndarray and (type(left) is float or type(left) is int):
                 return cells(left, right)
-        elif type(right) is ndarray and (type(left) is float or type(left) is int):
-            return cells(left, right)
-        return _combine(declared, cells, scalars, left, right)
+            return _combine(declared, cells, scalars, left, right)
+        except MemoryError:
+            declared.explain_memory((left, right))
 
     meaning.__doc__ = doc
     declared = builtin(f"{symbol}(left: any, right: any) -> any", infer=rule, self_checking=True)(meaning)
+    declared.for_all = True
     return declared
 
 
@@ -410,6 +414,8 @@ def matrix_product(left, right):
     matrix_product.infer((type_of(left), type_of(right)))
     return matrix_product.run(left, right)
 
+
+matrix_product.for_all = True
 
 LARGE_PRODUCT = 1 << 18  # multiply-adds, up to which BLAS uses one thread
 

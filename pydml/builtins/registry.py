@@ -134,6 +134,7 @@ class Builtin:
         self.kernels: dict[tuple[str, ...], Callable[..., Any]] = {}
         self.scalar: Callable[..., Any] | None = None  # the meaning for one number or boolean, without any check
         self.for_dense = False  # whether there is a kernel for dense matrices
+        self.for_all = False  # whether the meaning itself takes matrices of every storage, and passes on those it has no code for
         if storages == "any":
             self.add_kernel(("*",), meaning)
         self._shape = shape.resolve(self.signature) if isinstance(shape, ShapeRule) else shape
@@ -215,9 +216,29 @@ class Builtin:
             self.fallbacks += 1
             return self.meaning(*[a if kind_of(a) is None else to_dense(a) for a in args])
         except MemoryError:
-            self._explain_memory(args)
+            self.explain_memory(args)
 
-    def _explain_memory(self, args: Sequence[Any]) -> NoReturn:
+    def entry(self) -> Callable[..., Any]:
+        """`run` for emitted code, which gets to the meaning sooner where that is all there is for dense matrices."""
+        if self._checked or self.for_dense or self.needs:
+            return self.run
+        if self.for_all:
+            return self.meaning
+        if len(self.signature.params) != 1 or self.signature.params[0].kind != "one":
+            return self.run
+        meaning, run = self.meaning, self.run
+
+        def one(x: Any) -> Any:
+            if type(x) is not np.ndarray:
+                return run(x)
+            try:
+                return meaning(x)
+            except MemoryError:
+                self.explain_memory((x,))
+
+        return one
+
+    def explain_memory(self, args: Sequence[Any]) -> NoReturn:
         """Raise DMLError "memory" with the size of the result, where it is known."""
         size = ""
         for type_ in self.apply_rule([type_of(a) for a in args[self._first :]]):

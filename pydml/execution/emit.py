@@ -13,6 +13,7 @@ from __future__ import annotations
 import ast
 import keyword
 import types
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -36,6 +37,7 @@ from pydml.ir.program import (
     assigned_in,
     count_reads,
     count_writes,
+    operands_of,
     read_in,
     variables_in,
     walk,
@@ -46,13 +48,19 @@ from pydml.types import BOOLEAN, DOUBLE, INT, INT_SCALAR, SCALAR, STRING, Type
 
 INLINED = 1 << 16
 
+SMALL = 1 << 30  # ints below it have one digit in CPython
+
+
+Position = tuple[SourceFile, str, int, int, int, int]  # file, Python function, lines and columns
+
 
 @dataclass
 class Code:
     """What emission yields: a tree per source file, and what its names mean.
 
     modules: one Python module per DML file.  names: for each DML function key, the name of its Python function.
-    builtins: global name -> (builtin, how it is called).  places: of inlined operations.
+    builtins: global name -> (builtin, how it is called).  places: of inlined operations.  checks: by the position of an operation that
+    leaves the check of an index to Python, an expression that raises the DMLError for it.
     """
 
     modules: list[tuple[SourceFile, ast.Module]]
@@ -61,6 +69,7 @@ class Code:
     parfors: dict[str, ParFor]
     templates: dict[str, Template] = field(default_factory=dict)
     places: list[tuple[Span, tuple[tuple[str, Span], ...]]] = field(default_factory=list)
+    checks: dict[Position, ast.expr] = field(default_factory=dict)
 
     def text(self) -> str:
         """The Python text, as `--explain=python` prints it."""
@@ -112,6 +121,11 @@ def python_name(name: str) -> str:
 _NUMERIC = (INT, DOUBLE)
 _COMPARISONS = {"==": ast.Eq, "!=": ast.NotEq, "<": ast.Lt, "<=": ast.LtE, ">": ast.Gt, ">=": ast.GtE}
 _DOUBLE_OPERATORS = {"+": ast.Add, "-": ast.Sub, "*": ast.Mult}
+# Where functions of `math` give what DML says: the comparison that an operand must meet.
+_WHERE_PLAIN: dict[str, tuple[ast.cmpop, float]] = {
+    "exp": (ast.Lt(), 700.0),
+    "sqrt": (ast.GtE(), 0.0),
+}
 _SCALAR_FUNCTIONS = {
     ("-", INT): "int_sub",
     ("+", INT): "int_add",
@@ -143,6 +157,7 @@ class _Emitter:
         self.function = function
         self.code = code
         self.file = function.file
+        self.scope = code.names[function.key]  # the Python function
         self.position: dict[str, int] = {}
         self.out: list[ast.stmt] = []
         self.extra: list[ast.stmt] = []  # functions of parfor bodies
@@ -155,6 +170,13 @@ class _Emitter:
         self.live_out = _outputs(program, function)
         self.liveness = liveness
         self.ranges = ranges
+        self.cells = _single_cells(function.body, self.uses, self.assignments, self.live_out)
+        self.cell_names = {Var(s.outs[0]) for s in self.cells}
+        self.stored: set[str] = set()  # temporaries that have become Python variables
+        self.owned: set[str] = set()  # matrices whose memory nobody else holds
+        self.sums: dict[
+            int, tuple[ast.expr, ast.expr, bool]
+        ] = {}  # by id of what `wrapped` made: that, the sum, certain
 
     # ---- places
 
@@ -195,7 +217,12 @@ class _Emitter:
         return ast.Call(self.load(name), list(args), [], **self.position)
 
     def assign(self, name: str, value: ast.expr) -> None:
-        self.out.append(ast.Assign([self.store(python_name(name))], value, **self.position))
+        self.stored.add(name)
+        name = python_name(name)
+        _, sum_, certain = self.sums.get(id(value), (value, None, False))
+        self.out.append(ast.Assign([self.store(name)], sum_ or value, **self.position))
+        if sum_ is not None:
+            self.wrap_assigned(name, certain)
 
     # ---- functions and blocks
 
@@ -263,6 +290,7 @@ class _Emitter:
             p = self.pending[name]
             if written is None or p.reads & written:
                 del self.pending[name]
+                self.stored.add(name)
                 target = ast.copy_location(ast.Name(python_name(name), ast.Store()), p.expression)
                 self.out.append(ast.copy_location(ast.Assign([target], p.expression), p.expression))
 
@@ -272,6 +300,8 @@ class _Emitter:
         waiting = {n for p in self.pending.values() for n in p.reads}
         dead = sorted(n for n in names if n not in live and n not in waiting and n in self.releasable)
         for name in dead:
+            if name[0] == "%" and name not in self.stored:
+                continue
             self.out.append(ast.Assign([self.store(python_name(name))], self.constant(None), **self.position))
 
     @property
@@ -306,6 +336,9 @@ class _Emitter:
     def op(self, s: Op) -> None:
         if s.builtin.name == "=" and s.args[0] == Var(s.outs[0]):
             return
+        if s.builtin.name == "[]=" and self.is_cell_write(s) and s.outs[0] in self.owned:
+            self.write_cell(s)
+            return
         reads = self.reads_of(s.args)
         effects = bool(s.builtin.effects)
         if effects:  # keep the order of what is visible
@@ -335,6 +368,7 @@ class _Emitter:
 
     def flush_one(self, name: str) -> None:
         p = self.pending.pop(name)
+        self.stored.add(name)
         target = ast.copy_location(ast.Name(python_name(name), ast.Store()), p.expression)
         self.out.append(ast.copy_location(ast.Assign([target], p.expression), p.expression))
 
@@ -344,6 +378,7 @@ class _Emitter:
         elif single:
             self.assign(outs[0], value)
         else:
+            self.stored.update(outs)
             targets = [self.store(python_name(o) if o else "_unused") for o in outs]
             target = ast.Tuple(targets, ast.Store(), **self.position)
             self.out.append(ast.Assign([target], value, **self.position))
@@ -360,15 +395,19 @@ class _Emitter:
             scalar = self.scalar(s)
             if scalar is not None:
                 return scalar
+        if name in ("[]", "[]=") and len(s.args) >= 5:
+            if s in self.cells:
+                return self.cell(s)
+            if name == "[]=" and self.is_cell_write(s):
+                return self.call_name("_owned_cell", *[self.operand(s.args[k]) for k in (0, 1, 3, 5)])
+            self.flush_indexes(s)
         if name == "[]=" and s.in_place:
             args = [self.operand(a) for a in s.args]
             if s.outs[0] in self.recorded:
                 return self.call_name("_assign_recorded", self.load("_ctx"), self.constant(s.outs[0]), *args)
             return self.call_name("_assign_shared" if s.outs[0] in self.shared else "_owned_assign", *args)
-        if name == "as.scalar":
-            cell = self.cell(s)
-            if cell is not None:
-                return cell
+        if name == "as.scalar" and s.args[0] in self.cell_names:
+            return self.operand(s.args[0])
         return self.builtin_call(s)
 
     def builtin_call(self, s: Op) -> ast.expr:
@@ -423,25 +462,107 @@ class _Emitter:
         )
         return test
 
-    def cell(self, s: Op) -> ast.expr | None:
-        """`as.scalar(X[i, j])` without the 1 x 1 matrix between."""
-        argument = s.args[0]
-        if not isinstance(argument, Var) or argument.name not in self.pending:
-            return None
-        index = self.pending[argument.name].op
-        if index is None or index.builtin.name != "[]" or not index.arg_types or not index.arg_types[0].is_matrix:
-            return None
-        _, rl, ru, cl, cu = index.args
-        if rl != ru or cl != cu or Const(None) in (rl, cl):
-            return None
-        expression = self.pending.pop(argument.name).expression
-        assert isinstance(expression, ast.Call)
-        matrix, i, _, j, _ = expression.args
+    # ---- single cells
+
+    def is_cell_write(self, s: Op) -> bool:
+        """Whether an operation writes a number into one cell of a matrix that only this function may hold."""
+        return (
+            s.in_place
+            and bool(s.arg_types)
+            and s.arg_types[0].is_matrix
+            and s.arg_types[5].is_number
+            and _is_one(s.args[1], s.args[2])
+            and _is_one(s.args[3], s.args[4])
+            and s.outs[0] not in self.shared
+            and s.outs[0] not in self.recorded
+        )
+
+    def flush_indexes(self, s: Op) -> None:
+        """An index that comes twice is computed once."""
+        for k in (1, 3):
+            if s.args[k] == s.args[k + 1] and isinstance(s.args[k], Var) and s.args[k].name in self.pending:  # type: ignore[union-attr]
+                self.flush_one(s.args[k].name)  # type: ignore[union-attr]
+
+    def cell(self, s: Op) -> ast.expr:
+        """`as.scalar(X[i, j])` without the 1 x 1 matrix between.
+
+        An array finds by itself that an index is too large; `checks` says then what the DML user is told.  Below 1 it would count from
+        the end, so where that cannot be excluded the index is compared first.
+        """
         position = self.position
-        self.place(index.span, index.inlined)
-        result = self.call_name("_cell", matrix, i, j)
+        matrix, i, j = (self.operand(s.args[k]) for k in (0, 1, 3))
         self.position = position
-        return result
+        slow = self.call_name("_cell", matrix, i, j)
+        test = self.index_test(s, i, j)
+        if test is None or not isinstance(matrix, ast.Name):
+            return slow
+        self.check(slow)
+        item = ast.Attribute(matrix, "item", ast.Load(), **position)
+        fast = ast.Call(item, [self.add_constant(i, -1), self.add_constant(j, -1)], [], **position)
+        return ast.IfExp(test, fast, slow, **position) if test else fast
+
+    def check(self, expression: ast.expr) -> None:
+        """Enter an expression that raises the DMLError for an index of the operation at this position."""
+        p = self.position
+        place = p["lineno"], p["end_lineno"], p["col_offset"], p["end_col_offset"]
+        self.code.checks[self.file, self.scope, *place] = expression
+
+    def index_test(self, s: Op, i: ast.expr, j: ast.expr) -> Any:
+        """What to test so that both indexes are at least 1; False if nothing, None if it cannot be tested."""
+        args = self.ranges.args.get(s)
+        tests: list[ast.expr] = []
+        for k, index in ((1, i), (3, j)):
+            interval = args[k] if args else None
+            if interval is None:
+                return None
+            if interval.low < 1:
+                if not isinstance(index, ast.Name):
+                    return None
+                tests.append(ast.Compare(index, [ast.Gt()], [self.constant(0)], **self.position))
+        if not tests:
+            return False
+        return tests[0] if len(tests) == 1 else ast.BoolOp(ast.And(), tests, **self.position)
+
+    def write_cell(self, s: Op) -> None:
+        """`X[i, j] = value` into an array that nobody else holds, else by `_owned_cell`."""
+        reads = self.reads_of(s.args)
+        self.place(s.span, s.inlined)
+        position = self.position
+        matrix, i, j, value = (self.operand(s.args[k]) for k in (0, 1, 3, 5))
+        self.flush({s.outs[0]})
+        self.position = position
+        if not isinstance(value, ast.Constant):
+            value = self.named(value)
+        test = self.index_test(s, i, j)
+        slow = ast.Assign(
+            [self.store(python_name(s.outs[0]))], self.call_name("_owned_cell", matrix, i, j, value), **position
+        )
+        if test is None:
+            self.out.append(slow)
+        else:
+            cells = ast.Tuple([self.add_constant(i, -1), self.add_constant(j, -1)], ast.Load(), **position)
+            fast = ast.Assign([ast.Subscript(matrix, cells, ast.Store(), **position)], value, **position)
+            of = ast.Compare(self.call_name("_type", matrix), [ast.Is()], [self.load("_ndarray")], **position)
+            condition = ast.BoolOp(ast.And(), [of, test], **position) if test else of
+            self.check(self.call_name("_owned_cell", matrix, i, j, self.constant(0.0)))
+            self.out.append(ast.If(condition, [fast], [slow], **position))
+        self.release(s, set(reads) | set(s.outs))
+
+    def named(self, value: ast.expr) -> ast.expr:
+        """A value that is used twice: a variable, assigned before if need be."""
+        if isinstance(value, ast.Name):
+            return value
+        self.out.append(ast.Assign([self.store("_v")], value, **self.position))
+        return self.load("_v")
+
+    def own(self, s: For | While) -> set[str]:
+        """Before a loop that writes into cells of matrices, and reads them by cells only, make these matrices its own."""
+        found = {
+            n for n in _written_by_cells(s, self.is_cell_write, self.cells) if n in self.certain and n not in self.owned
+        }
+        for name in sorted(found):
+            self.assign(name, self.call_name("_owned", self.load(python_name(name))))
+        return found
 
     # ---- scalar arithmetic
 
@@ -491,8 +612,22 @@ class _Emitter:
             return self.call_name("_int_neg", *self.operands(s))
         if s.builtin.scalar is not None and value in (INT, DOUBLE, BOOLEAN):
             operands = self.operands(s)
+            if value != BOOLEAN and name == "abs":
+                return self.call_name("_abs", *operands)
+            if value != BOOLEAN and name in _WHERE_PLAIN:
+                return self.where_plain(s, operands[0], *_WHERE_PLAIN[name])
             return self.call_name(self.builtin_name(s.builtin, "scalar"), *operands)
         return None
+
+    def where_plain(self, s: Op, operand: ast.expr, test: ast.cmpop, bound: float) -> ast.expr:
+        """A function of `math` where it cannot fail, else the builtin: `_exp(x) if x < 700.0 else _b_exp_scalar(x)`."""
+        first = operand
+        if not isinstance(operand, (ast.Name, ast.Constant)):
+            first = ast.NamedExpr(self.store("_d"), operand, **self.position)
+            operand = self.load("_d")
+        condition = ast.Compare(first, [test], [self.constant(bound)], **self.position)
+        slow = self.call_name(self.builtin_name(s.builtin, "scalar"), operand)
+        return ast.IfExp(condition, self.call_name("_" + s.builtin.name, operand), slow, **self.position)
 
     def numeric(self, name: str, kind: str, s: Op) -> ast.expr | None:
         if name in _COMPARISONS:
@@ -501,8 +636,19 @@ class _Emitter:
         if kind == DOUBLE and name in _DOUBLE_OPERATORS:
             left, right = self.operands(s)
             return ast.BinOp(left, _DOUBLE_OPERATORS[name](), right, **self.position)
+        if name == "^" and s.args[1] in (Const(2), Const(2.0)) and s.arg_types[0].value == DOUBLE:
+            left = self.operand(s.args[0])
+            if not isinstance(left, (ast.Name, ast.Constant)):
+                left, again = ast.NamedExpr(self.store("_d"), left, **self.position), self.load("_d")
+            else:
+                again = left
+            return ast.BinOp(left, ast.Mult(), again, **self.position)
         right_const = s.arg_types[1].const
         if kind == DOUBLE and name == "/" and right_const not in (None, 0):
+            left, right = self.operands(s)
+            return ast.BinOp(left, ast.Div(), right, **self.position)
+        a, b = self.ranges.args.get(s) or (None, None)
+        if name == "/" and b is not None and (b.low > 0 or b.high < 0):
             left, right = self.operands(s)
             return ast.BinOp(left, ast.Div(), right, **self.position)
         if name == "/":
@@ -525,7 +671,6 @@ class _Emitter:
             left, right = self.operands(s)
             sum_ = ast.BinOp(left, _DOUBLE_OPERATORS[name](), right, **self.position)
             return self.wrapped(sum_, certain=None not in self.ranges.args.get(s, (None,)))
-        a, b = self.ranges.args.get(s) or (None, None)
         if kind == INT and name in ("%%", "%/%") and b is not None and b.low > 0:
             left, right = self.operands(s)
             operator: ast.operator = ast.Mod() if name == "%%" else ast.FloorDiv()
@@ -543,18 +688,38 @@ class _Emitter:
         return self.call_name("_" + function, *self.operands(s))
 
     def wrapped(self, sum_: ast.expr, beyond: ast.expr | None = None, certain: bool = False) -> ast.expr:
-        """An int, wrapped to 64 bits where it leaves them: `s if MIN <= (s := a + b) <= MAX else _wrap(s)`; or `beyond` there.
+        """An int, wrapped to 64 bits where it leaves them; or `beyond` there.
 
-        certain: it is surely an int, of which the length in bits is known sooner.
+        `_i if (_i := a + b) < SMALL and _i > -SMALL or _i.bit_length() < 64 else _wrap(_i)`: CPython compares small ints at once, and a
+        number of bits is found sooner than large ints are compared.  certain: it is surely an int, and has such a number.
         """
         named = ast.NamedExpr(self.store("_i"), sum_, **self.position)
-        if certain:
-            bits = ast.Call(ast.Attribute(named, "bit_length", ast.Load(), **self.position), [], [], **self.position)
-            test = ast.Compare(bits, [ast.Lt()], [self.constant(64)], **self.position)
-        else:
-            test = ast.Compare(self.constant(MIN), [ast.LtE(), ast.LtE()], [named, self.constant(MAX)], **self.position)
-        beyond = beyond or self.call_name("_wrap", self.load("_i"))
-        return ast.IfExp(test, self.load("_i"), beyond, **self.position)
+        below = ast.Compare(named, [ast.Lt()], [self.constant(SMALL)], **self.position)
+        above = ast.Compare(self.load("_i"), [ast.Gt()], [self.constant(-SMALL)], **self.position)
+        small = ast.BoolOp(ast.And(), [below, above], **self.position)
+        test = ast.BoolOp(ast.Or(), [small, self.fits("_i", certain)], **self.position)
+        result = ast.IfExp(test, self.load("_i"), beyond or self.call_name("_wrap", self.load("_i")), **self.position)
+        if beyond is None:
+            self.sums[id(result)] = (result, sum_, certain)
+        return result
+
+    def fits(self, name: str, certain: bool) -> ast.expr:
+        """Whether a variable is within 64 bits."""
+        if not certain:
+            bounds = [self.load(name), self.constant(MAX)]
+            return ast.Compare(self.constant(MIN), [ast.LtE(), ast.LtE()], bounds, **self.position)
+        bits = ast.Attribute(self.load(name), "bit_length", ast.Load(), **self.position)
+        return ast.Compare(ast.Call(bits, [], [], **self.position), [ast.Lt()], [self.constant(64)], **self.position)
+
+    def wrap_assigned(self, name: str, certain: bool) -> None:
+        """`if not (x < SMALL and x > -SMALL or x.bit_length() < 64): x = _wrap(x)`, after x was assigned a sum."""
+        large = ast.Compare(self.load(name), [ast.GtE()], [self.constant(SMALL)], **self.position)
+        negative = ast.Compare(self.load(name), [ast.LtE()], [self.constant(-SMALL)], **self.position)
+        far = ast.BoolOp(ast.Or(), [large, negative], **self.position)
+        beyond = ast.UnaryOp(ast.Not(), self.fits(name, certain), **self.position)
+        wrap = ast.Assign([self.store(name)], self.call_name("_wrap", self.load(name)), **self.position)
+        test = ast.BoolOp(ast.And(), [far, beyond], **self.position)
+        self.out.append(ast.If(test, [wrap], [], **self.position))
 
     # ---- calls of DML functions
 
@@ -601,6 +766,9 @@ class _Emitter:
 
     def while_(self, s: While) -> None:
         self.flush()
+        self.place(s.span)
+        owned = self.own(s)
+        self.owned |= owned
         saved, self.out = self.out, []
         for statement in s.test:
             self.statement(statement)
@@ -618,6 +786,7 @@ class _Emitter:
             loop = ast.While(self.constant(True), [*before, stop, *body], [], **position)
         else:
             loop = ast.While(test, body or [ast.Pass(**position)], [], **position)
+        self.owned -= owned
         self.out.append(loop)
         self.release(s, _mentioned([s]))
 
@@ -659,8 +828,11 @@ class _Emitter:
     def for_(self, s: For) -> None:
         iterations = self.iterations(s)
         position = self.position
+        owned = self.own(s)
+        self.owned |= owned
         body = self.block(s.body)
         self.position = position
+        self.owned -= owned
         target = self.store(python_name(s.variable))
         self.out.append(ast.For(target, iterations, body or [ast.Pass(**position)], [], **position))
         self.release(s, _mentioned([s]))
@@ -683,12 +855,13 @@ class _Emitter:
         uncertain = [n for n in inputs if n not in self.certain]
         name = f"_parfor_{len(self.code.parfors) + 1}"
         self.code.parfors[name] = s
+        scope, self.scope = self.scope, name
         outer, self.shared = self.shared, self.shared | frozenset(results)
         outer_recorded, self.recorded = self.recorded, self.recorded | s.dynamic_check
         outer_live_out, self.live_out = self.live_out, set(results)
         outer_certain, self.certain = self.certain, set(inputs) - set(uncertain) | {s.variable}
         body = self.block(s.body)
-        self.certain = outer_certain
+        self.certain, self.scope = outer_certain, scope
         self.shared, self.recorded, self.live_out = outer, outer_recorded, outer_live_out
         self.position = position
         found = [self.value_if_any(r) if r in uncertain else self.load(python_name(r)) for r in results]
@@ -740,6 +913,60 @@ class _Emitter:
         """The value of a variable, or `_missing`."""
         get = ast.Attribute(self.call_name("_locals"), "get", ast.Load(), **self.position)
         return ast.Call(get, [self.constant(python_name(name)), self.load("_missing")], [], **self.position)
+
+
+def _is_one(low: Operand, high: Operand) -> bool:
+    """Whether a range of indexes is one index."""
+    return low == high and low != Const(None)
+
+
+def _single_cells(body: list[Any], uses: dict[str, int], assignments: dict[str, int], live_out: set[str]) -> set[Op]:
+    """Operations `X[i, j]` of which only as.scalar takes the result.
+
+    An index that comes twice in an operation counts as one use from now on: it is computed once.
+    """
+    indexing: dict[str, Op] = {}
+    found: set[Op] = set()
+    for s in walk(body):
+        if not isinstance(s, Op):
+            continue
+        if s.builtin.name in ("[]", "[]=") and len(s.args) >= 5:
+            for k in (1, 3):
+                if s.args[k] == s.args[k + 1] and isinstance(s.args[k], Var):
+                    uses[s.args[k].name] -= 1  # type: ignore[union-attr]
+            out = s.outs[0]
+            if (
+                s.builtin.name == "[]"
+                and s.arg_types
+                and s.arg_types[0].is_matrix
+                and _is_one(s.args[1], s.args[2])
+                and _is_one(s.args[3], s.args[4])
+                and "%" in out
+                and uses.get(out, 0) == 1
+                and assignments[out] == 1
+                and out not in live_out
+            ):
+                indexing[out] = s
+        elif s.builtin.name == "as.scalar" and isinstance(s.args[0], Var) and s.args[0].name in indexing:
+            found.add(indexing[s.args[0].name])
+    return found
+
+
+def _written_by_cells(loop: For | While, is_cell_write: Callable[[Op], bool], cells: set[Op]) -> set[str]:
+    """Matrices that a loop writes by cells, and that it uses in no way by which somebody else may get hold of them."""
+    written: set[str] = set()
+    other: set[str] = set()
+    for s in walk([loop]):
+        if isinstance(s, Op) and s.builtin.name == "[]=" and is_cell_write(s):
+            written.add(s.outs[0])
+            other |= {n for a in s.args[1:] for n in variables_in(a)}
+        elif isinstance(s, ParFor):
+            other |= _mentioned([s])
+        elif isinstance(s, Op) and (s in cells or s.builtin.name in ("nrow", "ncol", "length")):
+            other |= {n for a in s.args[1:] for n in variables_in(a)} | writes(s)
+        else:
+            other |= writes(s) | {n for o in operands_of(s) for n in variables_in(o)}
+    return written - other
 
 
 _OPERATOR_NAMES = {

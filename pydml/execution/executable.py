@@ -147,6 +147,10 @@ class Executable:
             "_range": range,
             "_truth": runtime.truth,
             "_owned_assign": runtime.owned_assign,
+            "_owned_cell": runtime.owned_cell,
+            "_owned": runtime.owned,
+            "_ndarray": np.ndarray,
+            "_type": type,
             "_assign_shared": assign_in_place,
             "_assign_recorded": assign_recorded,
             "_cell": cell,
@@ -167,11 +171,11 @@ class Executable:
             "concat",
         ):
             namespace["_" + name] = getattr(arithmetic, name)
-        namespace["_float"] = float
+        namespace |= {"_float": float, "_abs": abs, "_exp": math.exp, "_sqrt": math.sqrt, "_log": math.log}
         namespace["_wrap"] = lambda value: arithmetic.int_add(value, 0)
         for name, (builtin, mode) in self.code.builtins.items():
             function: Any = {
-                "run": builtin.run,
+                "run": builtin.entry(),
                 "call": builtin,
                 "direct": builtin.kernels.get(("*",)),
                 "scalar": builtin.scalar,
@@ -237,6 +241,7 @@ def compile_program(
     executable = Executable(program, code, stages, {}, used, doc=loaded.modules[importing.MAIN].doc)
     executable.search = loaded.search
     executable.places.inlined = code.places
+    executable.places.checks = code.checks
     executable.places.names = {python: (program.functions[k].name if k else "") for k, python in code.names.items()}
     for name, key in program.eval_functions.items():
         if key in program.functions:

@@ -88,6 +88,23 @@ def owned_assign(X: Any, rl: Any, ru: Any, cl: Any, cu: Any, value: Any) -> Any:
     return _ASSIGN.run(X, rl, ru, cl, cu, value)
 
 
+def owned_cell(X: Any, i: Any, j: Any, value: Any) -> Any:
+    """`X[i, j] = value` in place if X is held by its variable alone, else on a copy."""
+    if type(X) is np.ndarray and _getrefcount(X) <= _SOLE_OWNER and X.base is None and X.flags.writeable:
+        return assign_in_place(X, i, i, j, j, value)
+    if type(X) is Sparse and type(value) in (float, int) and _getrefcount(X) <= _SOLE_OWNER:
+        r0, _, c0, _ = checked_assignment(X, i, i, j, j, value)
+        return X.put(r0, c0, value)
+    return _ASSIGN.run(X, i, i, j, j, value)
+
+
+def owned(X: Any) -> Any:
+    """X, or a copy where it is an array that others may see, or that must not be written: for a loop that writes into its cells."""
+    if type(X) is np.ndarray and not (_getrefcount(X) <= _SOLE_OWNER and X.base is None and X.flags.writeable):
+        return X.copy()
+    return X
+
+
 def _load_assign() -> Any:
     from pydml.builtins import registry
 

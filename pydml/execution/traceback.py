@@ -6,12 +6,13 @@ that was inlined, a column that stands for an entry in a table.
 
 from __future__ import annotations
 
+import ast
 import re
 from dataclasses import dataclass, field
 from types import CodeType, TracebackType
 
 from pydml.diagnostics import Diagnostic, DMLError, Frame, SourceFile, Span
-from pydml.execution.emit import INLINED
+from pydml.execution.emit import INLINED, Position
 
 
 @dataclass
@@ -19,12 +20,13 @@ class Places:
     """What the code objects of a program stand for.
 
     files: code object -> its DML file.  names: Python function -> DML function ("" is the main script).
-    inlined: table of places of inlined operations, with the calls they came through.
+    inlined: table of places of inlined operations, with the calls they came through.  checks: see `emit.Code`.
     """
 
     files: dict[CodeType, SourceFile] = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)
     inlined: list[tuple[Span, tuple[tuple[str, Span], ...]]] = field(default_factory=list)
+    checks: dict[Position, ast.expr] = field(default_factory=dict)
 
     def add(self, file: SourceFile, code: CodeType) -> None:
         """Enter a module's code and that of its functions."""
@@ -39,6 +41,8 @@ def place_error(error: BaseException, places: Places) -> DMLError:
     frames = _dml_frames(error, places)
     if isinstance(error, DMLError):
         result = error
+    elif isinstance(error, IndexError) and (found := _checked(error, places)) is not None:
+        result = found
     else:
         result = _translate(error, _raised_in_dml(error, places))
     if not frames:
@@ -86,6 +90,28 @@ def _position(
     if line > len(starts) or end_line is None or end_column is None or end_line > len(starts):
         return None
     return Span(file, starts[line - 1] + column, starts[end_line - 1] + end_column), ()
+
+
+def _checked(error: IndexError, places: Places) -> DMLError | None:
+    """What is to be said of an index that an array refused: the operation is done again by the function that checks it."""
+    innermost = None
+    traceback = error.__traceback__
+    while traceback is not None:
+        if traceback.tb_frame.f_code in places.files:
+            innermost = traceback
+        traceback = traceback.tb_next
+    if innermost is None:
+        return None
+    code, frame = innermost.tb_frame.f_code, innermost.tb_frame
+    lines_and_columns = list(code.co_positions())[innermost.tb_lasti // 2]
+    check = places.checks.get((places.files[code], code.co_name, *lines_and_columns))  # type: ignore[arg-type]
+    if check is None:
+        return None
+    try:
+        eval(compile(ast.Expression(check), code.co_filename, "eval"), frame.f_globals, dict(frame.f_locals))
+    except DMLError as found:
+        return found
+    return None
 
 
 def _raised_in_dml(error: BaseException, places: Places) -> bool:

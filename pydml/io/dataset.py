@@ -169,6 +169,12 @@ class Stored:
             out[first:last] = self.convert(self._read(np.arange(first, last)))
         return out
 
+    def item(self, row: int, col: int) -> float:
+        """One cell, 0-based.  Raises IndexError."""
+        if not (row < self.shape[0] and col < self.shape[1]):
+            raise IndexError(row, col)
+        return float(self.convert(self.block(row, row + 1))[0, col])
+
     def convert(self, block: np.ndarray) -> np.ndarray:
         """The numbers that rows of bytes (n, cols) stand for."""
         check_dense_size(len(block), self.shape[1], self.dtype.itemsize)

@@ -106,7 +106,7 @@ class Ranges:
                     self.callees.add(s.function)
                     relevant = True
                 else:
-                    relevant = bool(inside) or s.builtin.name in _CONDITIONS or _is_cell(s)
+                    relevant = bool(inside) or s.builtin.name in _CONDITIONS or s.builtin.name == "/" or _is_cell(s)
             if isinstance(s, (For, ParFor)):
                 inside.add(s.variable)
             assigned |= inside

@@ -6,7 +6,7 @@ immutable to DML: nobody writes into an array that was handed to him, except whe
 else holds it.
 
 `kind_of(value)` names the storage; builtins have kernels per combination of kinds.  A new storage (device, blocked) is a
-class with `shape`, `dtype` and `to_dense()`, entered by `register_storage`.
+class with `shape`, `dtype`, `item(row, col)` and `to_dense()`, entered by `register_storage`.
 """
 
 from __future__ import annotations
@@ -75,6 +75,13 @@ class Sparse:
         start, end = form.indptr[major], form.indptr[major + 1]
         at = start + int(np.searchsorted(form.indices[start:end], minor))
         return float(form.data[at]) if at < end and form.indices[at] == minor else 0.0
+
+    def item(self, row: int, col: int) -> float:
+        """One cell, 0-based, as of an array.  Raises IndexError."""
+        rows, cols = self.shape
+        if not (row < rows and col < cols):
+            raise IndexError(row, col)
+        return self.cell(row, col)
 
     def put(self, row: int, col: int, value: float) -> Dense | Sparse:
         """Write one cell, 0-based.  Only for who holds the only reference; he goes on with the result, which may have become dense."""
@@ -177,7 +184,7 @@ _STORAGES: dict[type, str] = {np.ndarray: "dense", Sparse: "sparse"}
 
 
 def register_storage(cls: type, kind: str) -> None:
-    """Make `cls` a matrix storage.  It needs `shape`, `dtype` and `to_dense()`."""
+    """Make `cls` a matrix storage.  It needs `shape`, `dtype`, `item(row, col)` and `to_dense()`."""
     _STORAGES[cls] = kind
 
 

@@ -71,7 +71,7 @@ class _Fuser:
                 groups.clear()  # control flow and calls: leave what waits where it is
                 result.append(s)
                 continue
-            if fusable(s):
+            if fusable(s) and not _surely_small(s):
                 group = self.join(s, groups, result)
                 reduction = s.builtin.name in REDUCTIONS
                 if len(group.steps) > 1 or (_may_be_large(s) and s.builtin.name != "replace"):  # which has a kernel
@@ -143,6 +143,15 @@ def _may_be_large(s: Op) -> bool:
     if not out.is_matrix:
         return False
     return not out.shape_known or out.rows * out.cols >= LARGE  # type: ignore[operator]
+
+
+def _surely_small(s: Op) -> bool:
+    """Whether an operation is known to be so small that blocks, threads and reused memory gain nothing: then the way to it counts."""
+    return all(
+        t.shape_known and t.rows * t.cols < LARGE  # type: ignore[operator]
+        for t in (*s.arg_types, *s.out_types)
+        if t.is_matrix
+    )
 
 
 def fusable(s: Op) -> bool:
