@@ -20,6 +20,7 @@ from pydml.ir.infer import infer
 from pydml.ir.parfor import check_parfor
 from pydml.ir.passes import PASSES as ALL_PASSES
 from pydml.ir.passes.algebra import rewrite_algebra
+from pydml.ir.passes.coalesce_copies import coalesce_copies
 from pydml.ir.passes.cse import eliminate_common_subexpressions
 from pydml.ir.passes.dead_code import eliminate_dead_code
 from pydml.ir.passes.fuse_elementwise import fuse_elementwise
@@ -33,11 +34,21 @@ from pydml.ir.verify import verify
 
 FOLDER = Path(__file__).parent
 
+
+def _inline_and_coalesce(program):
+    """The copies come from inlined functions."""
+    inline(program)
+    infer(program)
+    coalesce_copies(program)
+    keep_reachable(program)
+
+
 PASSES = {
     "algebra": rewrite_algebra,
     "simplify": simplify,
     "hoist": hoist_invariants,
     "inline": inline,
+    "coalesce_copies": _inline_and_coalesce,
     "cse": eliminate_common_subexpressions,
     "dead_code": eliminate_dead_code,
     "fuse_elementwise": fuse_elementwise,

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pydml.ir.infer import infer
 from pydml.ir.parfor import check_parfor
 from pydml.ir.passes.algebra import rewrite_algebra
+from pydml.ir.passes.coalesce_copies import coalesce_copies
 from pydml.ir.passes.cse import eliminate_common_subexpressions
 from pydml.ir.passes.dead_code import eliminate_dead_code
 from pydml.ir.passes.fuse_elementwise import fuse_elementwise
@@ -27,6 +28,7 @@ PASSES: tuple[Callable[[Program], None], ...] = (
     rewrite_algebra,  # before results are shared, which leaves them with several uses
     eliminate_common_subexpressions,
     eliminate_dead_code,  # and what only fed results that no caller uses
+    coalesce_copies,  # so that fusion sees a result and its user
     hoist_invariants,
     fuse_elementwise,
     update_in_place,  # last: it relies on which variable is assigned by which operation
