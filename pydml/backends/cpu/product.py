@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from pydml.backends.cpu.jit import vector_shape
-from pydml.backends.cpu.memory import buffer, flat, streams
+from pydml.backends.cpu.memory import buffer, flat
 from pydml.backends.cpu.threads import parallel_for
 from pydml.builtins.conv import ConvGeometry
 
@@ -122,8 +122,22 @@ class _PanelSizes:
         return (
             buffer("panel", (self.block + 2) * width, dtype),
             buffer("panel results", self.at_once * self.padded * width, dtype),
-            buffer("places", self.at_once * (4 * width + 3), np.int64),
+            buffer("places", self.at_once * (4 * width + 2), np.int64),
         )
+
+
+def _pack(filters: np.ndarray, row_step: int, rows: int, taps: np.ndarray, sizes: _PanelSizes, packed: np.ndarray) -> None:
+    """Filters as panels for the product, see `compiled.convolution.pack_filters`."""
+    from pydml.backends.cpu.compiled import convolution
+
+    dtype, depth = packed.dtype, len(taps)
+    run = convolution.pack_filters(dtype.type, sizes.lanes, sizes.height)
+
+    def panels(first: int, last: int) -> None:
+        T = buffer("packed filters, one block", sizes.height * sizes.lanes + sizes.lanes, dtype.type)
+        run(filters, filters.size, row_step, rows, taps, depth, sizes.block, first, last, packed, T)
+
+    parallel_for(panels, sizes.padded // sizes.height, rows * depth * 0.5)
 
 
 def forward(
@@ -136,13 +150,13 @@ def forward(
     g = _flattened(g, N)
     images, pitch = flat(X, dtype)
     filters, filter_pitch = flat(W, dtype)
-    shift = np.zeros(g.F, dtype) if bias is None else np.ascontiguousarray(bias, dtype).reshape(-1)
     results = out.reshape(-1)
     sizes = _PanelSizes.of(dtype, g.F, g.filter_cols)
-    packed = buffer("packed filters", sizes.padded * g.filter_cols, dtype)
-    convolution.pack_filters(dtype, sizes.height)(
-        filters, filter_pitch, g.F, _range(g.filter_cols), g.filter_cols, sizes.block, packed
-    )
+    shift = np.zeros(sizes.padded, dtype)
+    if bias is not None:
+        shift[: g.F] = bias[:, 0]
+    packed = buffer("packed filters", sizes.padded * g.filter_cols + sizes.lanes, dtype)
+    _pack(filters, filter_pitch, g.F, _range(g.filter_cols), sizes, packed)
 
     group, band = tiles(N, g.P, g.Q, g.multiply_adds, 2 * sizes.lanes)
     bands = -(-g.P // band)
@@ -150,8 +164,6 @@ def forward(
     in_place = (g.sh, g.sw, g.ph, g.pw) == (1, 1, 0, 0)
     split = convolution.split_images(dtype, sizes.lanes)
     multiply = convolution.multiply_panels(dtype, sizes.lanes, sizes.height)
-
-    stream = streams(out, g.P * g.Q)
 
     def run(start: int, stop: int) -> None:
         B, T, places = sizes.buffers(dtype)
@@ -171,7 +183,8 @@ def forward(
             grid = (1, rows * g.Q) if s_row == g.Q else (rows, g.Q)  # rows that follow each other are one
             multiply(
                 source, s0, s_pitch, s_row, count, *grid, packed, g.F, taps, g.filter_cols, sizes.block, shift,
-                results, n * g.output_cols + p * g.Q, g.output_cols, g.P * g.Q, grid[1], 1, B, T, places, sizes.at_once, stream,
+                results, n * g.output_cols + p * g.Q, g.output_cols, g.P * g.Q, grid[1], 1, B, T, places, sizes.at_once,
+                source is images,
             )  # fmt: skip
 
     parallel_for(run, -(-N // group) * bands, N * g.multiply_adds / MULTIPLY_ADDS_PER_NS)
@@ -238,13 +251,12 @@ def data_gradient(W: np.ndarray, dout: np.ndarray, g: ConvGeometry, dtype: Any, 
     layout_size = g.F * rows * columns
     residues = _residues(g, rows, columns, filter_pitch)
 
-    pack = convolution.pack_filters(dtype, height)
     sizes = [_PanelSizes.of(dtype, g.C, len(r.taps)) for r in residues]
-    starts = np.cumsum([0] + [s.padded * len(r.taps) for s, r in zip(sizes, residues, strict=True)]).tolist()
+    starts = np.cumsum([0] + [s.padded * len(r.taps) + s.lanes for s, r in zip(sizes, residues, strict=True)]).tolist()
     packed = buffer("packed filters", starts[-1], dtype)
     filters_of = [packed[start:stop] for start, stop in itertools.pairwise(starts)]
     for s, r, A in zip(sizes, residues, filters_of, strict=True):
-        pack(filters, g.Hf * g.Wf, g.C, r.weights, len(r.taps), s.block, A)
+        _pack(filters, g.Hf * g.Wf, g.C, r.weights, s, A)
     if (
         min(len(r.taps) for r in residues) == 0
     ):  # cells that no filter reaches, where the stride is larger than the filter
@@ -253,11 +265,9 @@ def data_gradient(W: np.ndarray, dout: np.ndarray, g: ConvGeometry, dtype: Any, 
     else:
         planes = None
         residues_with_taps = list(zip(sizes, residues, filters_of, strict=True))
-    no_shift = np.zeros(g.C, dtype)
+    no_shift = np.zeros(sizes[0].padded, dtype)
     split = convolution.split_images(dtype, lanes)
     multiply = convolution.multiply_panels(dtype, lanes, height)
-
-    stream = streams(dX, g.H * g.W)
 
     def run(start: int, stop: int) -> None:
         for tile in range(start, stop):
@@ -285,7 +295,8 @@ def data_gradient(W: np.ndarray, dout: np.ndarray, g: ConvGeometry, dtype: Any, 
                 multiply(
                     source, origin + (first - u) * columns + r.v0, s_pitch, columns, count, *grid,
                     A, g.C, r.taps, len(r.taps), s.block, no_shift,
-                    results, target, g.image_cols, g.H * g.W, g.sh * g.W, g.sw, B, T, places, s.at_once, stream,
+                    results, target, g.image_cols, g.H * g.W, g.sh * g.W, g.sw, B, T, places, s.at_once,
+                    source is gradients,
                 )  # fmt: skip
 
     parallel_for(run, -(-N // group) * bands, N * g.multiply_adds / MULTIPLY_ADDS_PER_NS)

@@ -19,12 +19,13 @@ from __future__ import annotations
 from numba import types
 
 from pydml.backends.cpu.compiled.simd import (
-    add_panels,
-    add_row,
+    copy_row,
     copy_strided,
     copy_vectors,
     indexes,
     interleave_block,
+    prefetch,
+    product_rows,
     product_tile,
     readonly,
     transpose_block,
@@ -69,26 +70,47 @@ def split_images(dtype, lanes):
 
 
 @compiled
-def pack_filters(dtype, height):
-    """Filters as panels of `height` rows for the product, in blocks of `block` taps.
+def pack_filters(dtype, lanes, height):
+    """Filters as panels of `height` rows for the product, in blocks of `block` taps; the panels [first, last).
 
-    Row i, tap k is W[row_step*i + taps[k]].  Panels of a block follow each other, padded with rows of zeros.
+    Row i, tap k is W[row_step*i + taps[k]].  Panels of a block follow each other, padded with rows of zeros.  A has room for a
+    vector more, and beyond each panel a vector may be overwritten before the next panel is written.  T: room for height * lanes.
     """
 
-    def run(W, row_step, rows, taps, depth, block, A):
+    def run(W, size_of_W, row_step, rows, taps, depth, block, first, last, A, T):
         panels = (rows + height - 1) // height
         for k0 in range(0, depth, block):
             size = min(block, depth - k0)
-            at = k0 * panels * height
-            for panel in range(panels):
+            for panel in range(first, last):
+                at = k0 * panels * height + panel * size * height
                 valid = min(height, rows - panel * height)
-                for k in range(size):
-                    source = taps[k0 + k] + panel * height * row_step
-                    for i in range(height):
-                        A[at + i] = W[source + i * row_step] if i < valid else 0
-                    at += height
+                begin = panel * height * row_step
+                k = 0
+                while k < size:
+                    source = begin + taps[k0 + k]
+                    if (
+                        k + lanes <= size
+                        and taps[k0 + k + lanes - 1] == taps[k0 + k] + lanes - 1
+                        and valid == height
+                        and source + (height - 1) * row_step + lanes <= size_of_W
+                    ):
+                        # `lanes` taps that lie side by side, transposed in registers
+                        if k + 2 * lanes <= size:
+                            interleave_block(height, lanes, W, source, row_step, height, A, at + k * height)
+                        else:
+                            interleave_block(height, lanes, W, source, row_step, height, T, 0)
+                            copy_row(lanes, T, 0, A, at + k * height, height * lanes)
+                        k += lanes
+                        continue
+                    if row_step == 1 and valid == height:
+                        copy_row(lanes, W, source, A, at + k * height, height)
+                    else:
+                        for i in range(height):
+                            A[at + k * height + i] = W[source + i * row_step] if i < valid else 0
+                    k += 1
 
-    return types.void(readonly(dtype), _int, _int, indexes, _int, _int, vector(dtype)), run
+    i = _int
+    return types.void(readonly(dtype), i, i, i, indexes, i, i, i, i, vector(dtype), vector(dtype)), run
 
 
 @compiled
@@ -97,15 +119,16 @@ def multiply_panels(dtype, lanes, height):
 
     Pixel (p, q) of image n sees S[s0 + n*s_pitch + p*s_row + q + taps[k]] through tap k, and its result for row f goes to
     out[o0 + n*o_pitch + f*o_plane + p*o_row + q*o_column].  A: from `pack_filters`.  Two vectors from the last pixel's cells on
-    must be readable in S.  B: room for a panel and two vectors.  T: room for the results of `at_once` panels.  places: room
-    for 4 * width + 3 numbers for each of those.
+    must be readable in S.  bias: filled up to whole tiles.  B: room for a panel and two vectors.  T: room for the results of
+    `at_once` panels.  places: room for 4 * width + 2 numbers for each of those.  far: whether the taps of a pixel lie far from
+    each other in memory that is not in cache.
     """
     width = 2 * lanes
-    stride = 4 * width + 3
+    stride = 4 * width + 2
 
     def run(
         S, s0, s_pitch, s_row, images, P, Q, A, rows, taps, depth, block, bias,
-        out, o0, o_pitch, o_plane, o_row, o_column, B, T, places, at_once, stream,
+        out, o0, o_pitch, o_plane, o_row, o_column, B, T, places, at_once, far,
     ):  # fmt: skip
         pixels = images * P * Q
         row_panels = (rows + height - 1) // height
@@ -115,8 +138,7 @@ def multiply_panels(dtype, lanes, height):
             panels = min(at_once, (pixels - first + width - 1) // width)
 
             # Where the pixels of a panel are: (place in the panel, source) for each run of neighbouring cells, and
-            # (place, target) for each run of neighbouring results; and how many panels from this one on, each of one whole
-            # run, have neighbouring results: those are written without a look at each panel.
+            # (place, target) for each run of neighbouring results.
             n = first // (P * Q)
             p = (first - n * P * Q) // Q
             q = first - (n * P + p) * Q
@@ -147,28 +169,19 @@ def multiply_panels(dtype, lanes, height):
                             n += 1
                 places[sources] = count
                 places[targets] = joins
-                places[sources + stride - 1] = 0
-            if o_column == 1:
-                for j in range(panels - 1, -1, -1):
-                    at = j * stride + 2 * width + 1
-                    if places[at] == 1 and first + (j + 1) * width <= pixels:
-                        along = 1
-                        if j + 1 < panels and places[at + stride + 2] == places[at + 2] + width:
-                            along += places[(j + 2) * stride - 1]
-                        places[(j + 1) * stride - 1] = along
 
             for k0 in range(0, depth, block):
                 size = min(block, depth - k0)
                 for j in range(panels):
                     sources = j * stride
+                    targets = sources + 2 * width + 1
                     count = places[sources]
+                    source = places[sources + 2]
                     if count == 1:
-                        source = places[sources + 2]
                         for k in range(size):
                             copy_vectors(2, lanes, S, source + taps[k0 + k], B, k * width)
                     elif count == 2:
                         # Whole vectors here too: what a run writes beyond its end, the next run or tap overwrites.
-                        source = places[sources + 2]
                         second = places[sources + 4]
                         at = places[sources + 3]
                         for k in range(size):
@@ -178,42 +191,67 @@ def multiply_panels(dtype, lanes, height):
                         for k in range(size):
                             tap = taps[k0 + k]
                             for r in range(count):
-                                source = places[sources + 2 + 2 * r] + tap
-                                copy_vectors(2, lanes, S, source, B, k * width + places[sources + 1 + 2 * r])
-                    for i in range(row_panels):
-                        product_tile(
-                            height, lanes, A, k0 * padded + i * size * height, 1, height, height, B, 0, size,
-                            T, (j * padded + i * height) * width, width, k0 > 0,
+                                copy_vectors(
+                                    2, lanes, S, places[sources + 2 + 2 * r] + tap, B, k * width + places[sources + 1 + 2 * r]
+                                )
+                    # A panel whose results are neighbours is written by its tiles; only rows that fill no tile go through T.
+                    # While a tile is computed, a share of the cells that the next panel reads and writes is asked for: the
+                    # processor does not look ahead over such distances by itself.
+                    whole = 0
+                    target = places[targets + 2]
+                    if o_column == 1 and places[targets] == 1 and first + (j + 1) * width <= pixels:
+                        whole = rows // height
+                    ahead = source + 2 * width - 1
+                    share = (size + row_panels - 1) // row_panels if far else 0
+                    for i in range(whole):
+                        product_rows(
+                            height, lanes, A, k0 * padded + i * size * height, B, 0, size,
+                            out, target + i * height * o_plane, o_plane, bias, i * height, k0 > 0,
                         )  # fmt: skip
-            if depth == 0:
-                for i in range(panels * padded * width):
-                    T[i] = 0
+                        for r in range(height):
+                            prefetch(out, target + (i * height + r) * o_plane + 2 * width - 1)
+                        for k in range(i * share, min(i * share + share, size)):
+                            prefetch(S, ahead + taps[k0 + k])
+                    for i in range(whole, row_panels):
+                        product_rows(
+                            height, lanes, A, k0 * padded + i * size * height, B, 0, size,
+                            T, (j * padded + i * height) * width, width, bias, i * height, k0 > 0,
+                        )  # fmt: skip
 
-            for f in range(rows):
-                b = bias[f]
-                j = 0
-                while j < panels:
-                    source = (j * padded + f) * width
-                    targets = j * stride + 2 * width + 1
-                    along = places[(j + 1) * stride - 1]
-                    if along > 0:
-                        target = places[targets + 2] + f * o_plane
-                        add_panels(lanes, T, source, padded * width, along, b, out, target, stream)
-                        j += along
-                        continue
-                    j += 1
-                    joins = places[targets]
-                    for r in range(joins):
-                        begin = places[targets + 1 + 2 * r]
-                        target = places[targets + 2 + 2 * r] + f * o_plane
-                        end = min(width, pixels - first - (j - 1) * width)
-                        if r + 1 < joins:
-                            end = places[targets + 3 + 2 * r]
-                        if o_column != 1:
+            if depth == 0:
+                for j in range(panels):
+                    for f in range(rows):
+                        for x in range(width):
+                            T[(j * padded + f) * width + x] = bias[f]
+            if o_column != 1:
+                for f in range(rows):
+                    for j in range(panels):
+                        source = (j * padded + f) * width
+                        targets = j * stride + 2 * width + 1
+                        joins = places[targets]
+                        for r in range(joins):
+                            begin = places[targets + 1 + 2 * r]
+                            target = places[targets + 2 + 2 * r] + f * o_plane
+                            end = min(width, pixels - first - j * width)
+                            if r + 1 < joins:
+                                end = places[targets + 3 + 2 * r]
                             for x in range(end - begin):
-                                out[target + x * o_column] = T[source + begin + x] + b
-                        else:
-                            add_row(lanes, T, source + begin, b, out, target, end - begin)
+                                out[target + x * o_column] = T[source + begin + x]
+                continue
+            for j in range(panels):
+                targets = j * stride + 2 * width + 1
+                joins = places[targets]
+                left = 0
+                if depth > 0 and joins == 1 and first + (j + 1) * width <= pixels:
+                    left = rows // height * height
+                for r in range(joins):
+                    begin = places[targets + 1 + 2 * r]
+                    end = min(width, pixels - first - j * width)
+                    if r + 1 < joins:
+                        end = places[targets + 3 + 2 * r]
+                    for f in range(left, rows):
+                        source = (j * padded + f) * width + begin
+                        copy_row(lanes, T, source, out, places[targets + 2 + 2 * r] + f * o_plane, end - begin)
 
     values = vector(dtype)
     return types.void(

@@ -238,6 +238,23 @@ def copy_vectors(typingctx, count, lanes, source, s, target, t):
     return types.void(count, lanes, source, types.intp, target, types.intp), generate
 
 
+@intrinsic
+def prefetch(typingctx, source, s):
+    """Ask for the line of cache of source[s], which is needed soon; a place outside of the array does no harm."""
+
+    def generate(context, builder, signature, args):
+        place = builder.gep(context.make_array(source)(context, builder, args[0]).data, [args[1]])
+        number = ir.IntType(32)
+        byte = ir.IntType(8).as_pointer()
+        declared = ir.FunctionType(ir.VoidType(), [byte, number, number, number])
+        function = cgutils.get_or_insert_function(builder.module, declared, "llvm.prefetch.p0")
+        reading, second_level, data = (ir.Constant(number, n) for n in (0, 2, 1))
+        builder.call(function, [builder.bitcast(place, byte), reading, second_level, data])
+        return context.get_dummy_value()
+
+    return types.void(source, types.intp), generate
+
+
 def _row_loop(context, builder, element, width, length, emit):
     """Code that covers a row of `length` cells: emit(emitter, place) does a vector of cells from a place on.
 
@@ -334,38 +351,6 @@ def add_row(typingctx, lanes, source, s, number, target, t, length):
         return context.get_dummy_value()
 
     return types.void(lanes, source, types.intp, number, target, types.intp, types.intp), generate
-
-
-@intrinsic(prefer_literal=True)
-def add_panels(typingctx, lanes, source, s, s_panel, panels, number, target, t, stream):
-    """target[t + j*width + i] = source[s + j*s_panel + i] + number for j < panels and i < width = 2 * lanes (a constant).
-
-    stream: write past the caches, which saves reading what is overwritten; for large results whose cells are at multiples of 16 bytes.
-    """
-    width = _literal(lanes)
-
-    def generate(context, builder, signature, args):
-        _, source_, s_, s_panel_, panels_, number_, target_, t_, stream_ = args
-        e = _Emitter(context, builder, target.dtype, width)
-        from_, to = e.at(e.data(source, source_), s_), e.at(e.data(target, target_), t_)
-        shift = e.broadcast(number_)
-
-        def loop(store):
-            with cgutils.for_range(builder, panels_) as loop:
-                panel = e.at(from_, builder.mul(loop.index, s_panel_))
-                place = e.at(to, builder.mul(loop.index, e.int(2 * width)))
-                for v in range(2):
-                    store(builder.fadd(e.load(panel, v * width), shift), place, v * width)
-
-        with builder.if_else(builder.trunc(stream_, ir.IntType(1))) as (past, through):
-            with past:
-                loop(e.stream)
-            with through:
-                loop(e.store)
-        return context.get_dummy_value()
-
-    ints = types.intp
-    return types.void(lanes, source, ints, ints, ints, number, target, ints, types.boolean), generate
 
 
 def _stored_row(builder, e, single, length, stream, emit, to):
@@ -557,6 +542,48 @@ def first_maximum(typingctx, step, lanes, source, s, s_row, rows, columns, t_row
     return types.void(step, lanes, source, ints, ints, ints, ints, ints, target, ints, ints), generate
 
 
+def _emit_product(builder, e, height, a_pointers, a_column, b_base, depth, c_pointers, accumulate, starts):
+    """Code of a product tile of `height` rows by two vectors: sums from those at c_pointers or from starts, and back there."""
+    width = e.lanes
+    function = builder.function
+    start, load, loop, done = (function.append_basic_block(n) for n in ("start", "load", "loop", "done"))
+    builder.branch(start)
+    builder.position_at_end(start)
+    first = starts()
+    builder.cbranch(builder.trunc(accumulate, ir.IntType(1)), load, loop)
+    builder.position_at_end(load)
+    loaded = [[e.load(p, v * width) for v in range(2)] for p in c_pointers]
+    builder.branch(loop)
+
+    builder.position_at_end(loop)
+    k = builder.phi(_I64)
+    sums = [[builder.phi(e.vector) for _ in range(2)] for _ in range(height)]
+    k.add_incoming(e.int(0), start)
+    k.add_incoming(e.int(0), load)
+    for i in range(height):
+        for v in range(2):
+            sums[i][v].add_incoming(first[i], start)
+            sums[i][v].add_incoming(loaded[i][v], load)
+    b_pointer = e.at(b_base, builder.mul(k, e.int(2 * width)))
+    bs = [e.load(b_pointer, v * width) for v in range(2)]
+    a_offset = builder.mul(k, a_column)
+    results = []
+    for i in range(height):
+        x = e.broadcast(builder.load(e.at(a_pointers[i], a_offset)))
+        results.append([e.fma(x, bs[v], sums[i][v]) for v in range(2)])
+    following = builder.add(k, e.int(1))
+    k.add_incoming(following, loop)
+    for i in range(height):
+        for v in range(2):
+            sums[i][v].add_incoming(results[i][v], loop)
+    builder.cbranch(builder.icmp_signed("<", following, depth), loop, done)
+
+    builder.position_at_end(done)
+    for i in range(height):
+        for v in range(2):
+            e.store(results[i][v], c_pointers[i], v * width)
+
+
 @intrinsic(prefer_literal=True)
 def spread_to_maximum(typingctx, lanes, source, s, s_row, gradient, g, target, t, length):
     """target[t + i*s_row + 2x + j] = gradient[g + x] at the first largest of source[s + i*s_row + 2x + j], i, j < 2; else 0.
@@ -608,7 +635,6 @@ def product_tile(
     def generate(context, builder, signature, args):
         _, _, A_, a_, a_row_, a_column_, a_rows_, B_, b_, depth_, C_, c_, c_row_, accumulate_ = args
         e = _Emitter(context, builder, C.dtype, width)
-        function = builder.function
         a_base = e.at(e.data(A, A_), a_)
         a_pointers = []
         for i in range(height):
@@ -619,47 +645,37 @@ def product_tile(
         c_base = e.at(e.data(C, C_), c_)
         c_pointers = [e.at(c_base, builder.mul(e.int(i), c_row_)) for i in range(height)]
 
-        start, load, loop, done = (function.append_basic_block(n) for n in ("start", "load", "loop", "done"))
-        builder.branch(start)
-        builder.position_at_end(start)
-        builder.cbranch(builder.trunc(accumulate_, ir.IntType(1)), load, loop)
-        builder.position_at_end(load)
-        loaded = [[e.load(p, v * width) for v in range(2)] for p in c_pointers]
-        builder.branch(loop)
-
-        builder.position_at_end(loop)
-        k = builder.phi(_I64)
-        sums = [[builder.phi(e.vector) for _ in range(2)] for _ in range(height)]
-        k.add_incoming(e.int(0), start)
-        k.add_incoming(e.int(0), load)
-        for i in range(height):
-            for v in range(2):
-                sums[i][v].add_incoming(e.zero, start)
-                sums[i][v].add_incoming(loaded[i][v], load)
-        b_pointer = e.at(b_base, builder.mul(k, e.int(2 * width)))
-        bs = [e.load(b_pointer, v * width) for v in range(2)]
-        a_offset = builder.mul(k, a_column_)
-        results = []
-        for i in range(height):
-            x = e.broadcast(builder.load(e.at(a_pointers[i], a_offset)))
-            results.append([e.fma(x, bs[v], sums[i][v]) for v in range(2)])
-        following = builder.add(k, e.int(1))
-        k.add_incoming(following, loop)
-        for i in range(height):
-            for v in range(2):
-                sums[i][v].add_incoming(results[i][v], loop)
-        builder.cbranch(builder.icmp_signed("<", following, depth_), loop, done)
-
-        builder.position_at_end(done)
-        for i in range(height):
-            for v in range(2):
-                e.store(results[i][v], c_pointers[i], v * width)
+        _emit_product(
+            builder, e, height, a_pointers, a_column_, b_base, depth_, c_pointers, accumulate_, lambda: [e.zero] * height
+        )
         return context.get_dummy_value()
 
     ints = types.intp
     return types.void(
         rows, lanes, A, ints, ints, ints, ints, B, ints, ints, C, ints, ints, types.boolean
     ), generate  # fmt: skip
+
+
+@intrinsic(prefer_literal=True)
+def product_rows(typingctx, rows, lanes, A, a, B, b, depth, C, c, c_row, start, s, accumulate):
+    """As `product_tile` of interleaved rows, A[a + k*rows + i]; what is not accumulated begins at start[s + i] in row i."""
+    height, width = _literal(rows), _literal(lanes)
+
+    def generate(context, builder, signature, args):
+        _, _, A_, a_, B_, b_, depth_, C_, c_, c_row_, start_, s_, accumulate_ = args
+        e = _Emitter(context, builder, C.dtype, width)
+        a_base, c_base = e.at(e.data(A, A_), a_), e.at(e.data(C, C_), c_)
+        first = e.at(e.data(start, start_), s_)
+        _emit_product(
+            builder, e, height,
+            [e.at(a_base, e.int(i)) for i in range(height)], e.int(height), e.at(e.data(B, B_), b_), depth_,
+            [e.at(c_base, builder.mul(e.int(i), c_row_)) for i in range(height)], accumulate_,
+            lambda: [e.broadcast(builder.load(e.at(first, e.int(i)))) for i in range(height)],
+        )  # fmt: skip
+        return context.get_dummy_value()
+
+    i = types.intp
+    return types.void(rows, lanes, A, i, B, i, i, C, i, i, start, i, types.boolean), generate
 
 
 @intrinsic(prefer_literal=True)
