@@ -25,6 +25,7 @@ SMALLEST_TILE_WORK = 2_000_000
 PANEL_BYTES = 16 << 10  # a panel of columns: half of a small first-level cache
 RESULT_BYTES = 256 << 10  # results of the panels at work: half of a small second-level cache
 LEAST_PANELS = 8  # for which the filters are read once, even if the results do not fit in that cache then
+SUM_BYTES = 8 << 20  # partial sums of the filter gradient
 GROUP_BYTES = 16 << 20  # layout of a group of images in the filter gradient
 MULTIPLY_ADDS_PER_NS = 40  # of one core, to tell small work
 
@@ -126,7 +127,9 @@ class _PanelSizes:
         )
 
 
-def _pack(filters: np.ndarray, row_step: int, rows: int, taps: np.ndarray, sizes: _PanelSizes, packed: np.ndarray) -> None:
+def _pack(
+    filters: np.ndarray, row_step: int, rows: int, taps: np.ndarray, sizes: _PanelSizes, packed: np.ndarray
+) -> None:
     """Filters as panels for the product, see `compiled.convolution.pack_filters`."""
     from pydml.backends.cpu.compiled import convolution
 
@@ -305,87 +308,123 @@ def data_gradient(W: np.ndarray, dout: np.ndarray, g: ConvGeometry, dtype: Any, 
 def filter_gradient(X: np.ndarray, dout: np.ndarray, g: ConvGeometry, dtype: Any, dW: np.ndarray) -> None:
     """dW = gradient of the filters (F, C*Hf*Wf), contiguous, from images (N, C*H*W) and output gradient (N, F*P*Q).
 
-    For a group of images, first images and gradients are laid out, then each tile sums one panel of taps over the pixels of
-    the group.  Few taps make few panels: then the group is divided too, and the partial sums are added in a fixed order.
+    A tile sums some rows of the result over the pixels of some images.  Where many images see small filters, each tile has an
+    image or a few; the partial sums are added in a fixed order.  Where filters are large, tiles share out the rows and
+    the taps instead.
     """
     from pydml.backends.cpu.compiled import convolution
 
     N = len(X)
-    g = _flattened(g, N)
+    g = _flattened(g, FEWEST_TILES)
     images, pitch = flat(X, dtype)
     gradients, gradient_pitch = flat(dout, dtype)
     lanes, height = vector_shape(dtype)
     width = 2 * lanes
     pixels, depth = g.P * g.Q, g.filter_cols
-    row_panels = -(-g.F // height)
-    panels = -(-depth // width)
-    layout = _layout(g, g.P)
-    in_place = (g.sh, g.sw, g.ph, g.pw) == (1, 1, 0, 0)
+    row_panels, panels = -(-g.F // height), -(-depth // width)
     itemsize = np.dtype(dtype).itemsize
-    group = max(1, min(N, GROUP_BYTES // (itemsize * (layout.size + row_panels * height * pixels))))
-    parts = min(-(-FEWEST_TILES // panels), group)
-    part = -(-group // parts)  # images
-    parts = -(-group // part)
 
-    # A segment is an image; where images are small it is all of a part, so that sums run over more than a few pixels.
-    together = part if pixels < 64 else 1
-    a_panel = together * pixels * height + lanes
-    a_segment = row_panels * a_panel
-    longest = PANEL_BYTES // (width * itemsize)
-    span = together * pixels
-    grid = (1, pixels) if layout.columns == g.Q else (g.P, g.Q)  # rows that follow each other are one
-    block = -(-span // -(-span // longest))
-    taps = np.concatenate([layout.taps, np.full(-depth % width, layout.taps[-1])])
-    space = buffer("layout of a group", group * layout.size + 2 * width, dtype)
-    rows_of_gradient = buffer("gradient of a group", -(-part // together) * parts * a_segment, dtype)
+    layout = _layout(g, g.P)
+    plan = _SumPlan.of(dtype, g.F, depth, pixels, N)
+    # Cells are read in whole vectors, which must not run over the end of the last image.
+    ends = min(plan.block, pixels), pixels % plan.block or pixels
+    in_place = (g.sh, g.sw, g.ph, g.pw) == (1, 1, 0, 0) and g.W == g.Q and min(ends) >= lanes
+    joined = in_place or layout.columns == g.Q
+    grid = (1, pixels) if joined else (g.P, g.Q)  # rows that follow each other are one
+    group = N if in_place else max(1, min(N, GROUP_BYTES // (itemsize * layout.size)))
+    if group < N:
+        plan = _SumPlan.of(dtype, g.F, depth, pixels, group)
+    taps = _unsplit_taps(g) if in_place else layout.taps
+    taps = np.concatenate([taps, np.full(-depth % width, taps[-1])])
     part_size = panels * row_panels * height * width
-    sums = buffer("filter gradient", parts * part_size, dtype)
-    sums[: parts * part_size] = 0
+    sums = buffer("filter gradient", plan.parts * part_size, dtype)
     split = convolution.split_images(dtype, lanes)
-    interleave = convolution.interleave_gradients(dtype, lanes, height)
     sum_over_pixels = convolution.sum_over_pixels(dtype, lanes, height)
-    work = g.multiply_adds / MULTIPLY_ADDS_PER_NS
+    longest = plan.together * min(plan.block, pixels)
+    a_panel = longest * height + lanes
+    if in_place:
+        source, s_pitch, s_row = images, pitch, g.W
+    else:
+        source, s_pitch, s_row = (
+            buffer("layout of a group", group * layout.size + 2 * width, dtype),
+            layout.size,
+            layout.columns,
+        )
 
     for n in range(0, N, group):
         count = min(group, N - n)
-        used = -(-count // part)
-        # Blocks are read in whole vectors, which would run over the end of the last image.
-        direct = in_place and n + count < N
 
-        def lay_out(start: int, stop: int, n: int = n, count: int = count, direct: bool = direct) -> None:
-            first = start * together
-            size = min(stop * together, count) - first
-            if not direct:
-                split(
-                    images, (n + first) * pitch, pitch, size, g.C, g.H, g.W, g.sh, g.sw, g.ph, g.pw,
-                    0, *layout.residues, layout.rows, layout.columns, space[first * layout.size :], layout.size,
-                )  # fmt: skip
-            interleave(
-                gradients, (n + first) * gradient_pitch, gradient_pitch, size, together, g.F, pixels,
-                rows_of_gradient, start * a_segment, a_segment, a_panel,
+        def lay_out(first: int, last: int, n: int = n) -> None:
+            split(
+                images, (n + first) * pitch, pitch, last - first, g.C, g.H, g.W, g.sh, g.sw, g.ph, g.pw,
+                0, *layout.residues, layout.rows, layout.columns, source[first * layout.size :], layout.size,
             )  # fmt: skip
 
-        def run(start: int, stop: int, n: int = n, count: int = count, direct: bool = direct) -> None:
-            B = buffer("panel", (block + lanes) * width, dtype)
+        def run(start: int, stop: int, n: int = n, count: int = count) -> None:
+            A = buffer("gradients of a block", -(-row_panels // plan.row_tiles) * a_panel + lanes, dtype)
+            B = buffer("panel", (longest + lanes) * width, dtype)
             for tile in range(start, stop):
-                index, panel = divmod(tile, panels)
-                first = index * part
-                size = min(part, count - first)
-                if direct:
-                    source, s0, s_pitch, s_row = images, (n + first) * pitch, pitch, g.W
-                else:
-                    source, s0, s_pitch, s_row = space, first * layout.size, layout.size, layout.columns
+                rest, tap_tile = divmod(tile, plan.tap_tiles)
+                index, row_tile = divmod(rest, plan.row_tiles)
+                first, last = index * plan.part, min(index * plan.part + plan.part, count)
                 sum_over_pixels(
-                    source, s0, s_pitch, s_row, *grid, rows_of_gradient, first // together * a_segment, a_segment, a_panel,
-                    -(-size // together), min(together, size) * pixels, g.F, taps, panel, panel + 1, block, B,
-                    sums[index * part_size :],
+                    source, first * s_pitch, s_pitch, s_row, *grid, gradients, (n + first) * gradient_pitch, gradient_pitch,
+                    last - first, g.F, *_share(row_panels, plan.row_tiles, row_tile),
+                    taps, *_share(panels, plan.tap_tiles, tap_tile), plan.block, plan.together,
+                    A, a_panel, B, sums[index * part_size :], n > 0,
                 )  # fmt: skip
 
-        parallel_for(lay_out, -(-count // together), count * (layout.size + g.output_cols) * 0.5)
-        parallel_for(run, used * panels, count * work)
+        if not in_place:
+            parallel_for(lay_out, count, count * layout.size * 0.5)
+        parallel_for(
+            run,
+            -(-count // plan.part) * plan.row_tiles * plan.tap_tiles,
+            count * g.multiply_adds / MULTIPLY_ADDS_PER_NS,
+        )
 
     target = dW.reshape(-1)
     finish = convolution.gather_sums(dtype, lanes, height)
     parallel_for(
-        lambda first, last: finish(sums, parts, part_size, g.F, depth, first, last, target), g.F, g.F * depth * parts
+        lambda first, last: finish(sums, plan.parts, part_size, g.F, depth, first, last, target),
+        g.F,
+        g.F * depth * plan.parts,
     )
+
+
+def _share(whole: int, shares: int, index: int) -> tuple[int, int]:
+    """Where share `index` of a range of `whole` begins and ends."""
+    return whole * index // shares, whole * (index + 1) // shares
+
+
+@dataclass(frozen=True)
+class _SumPlan:
+    """How sums over the pixels of a group of images are shared out.
+
+    block: pixels of an image at once.  together: images at once, where they are smaller than a block.  part: images of a partial
+    sum; parts: how many of these.  row_tiles, tap_tiles: into how many ranges rows and taps are cut.
+    """
+
+    block: int
+    together: int
+    part: int
+    parts: int
+    row_tiles: int
+    tap_tiles: int
+
+    @staticmethod
+    def of(dtype: Any, rows: int, depth: int, pixels: int, images: int) -> _SumPlan:
+        lanes, height = vector_shape(dtype)
+        width, itemsize = 2 * lanes, np.dtype(dtype).itemsize
+        longest = PANEL_BYTES // (width * itemsize)
+        blocks = -(-pixels // longest)
+        block = min(pixels, -(-pixels // blocks // lanes) * lanes) if blocks > 1 else pixels
+        row_panels, panels = -(-rows // height), -(-depth // width)
+        together = max(1, min(images, longest // pixels))
+        row_tiles = -(-row_panels * height * block * together * itemsize // RESULT_BYTES)
+        row_tiles = min(row_tiles, row_panels)
+        most = max(1, SUM_BYTES // (row_panels * height * panels * width * itemsize))
+        parts = max(1, min(images, -(-FEWEST_TILES // row_tiles), most))
+        part = -(-images // parts)
+        parts = -(-images // part)
+        tap_tiles = min(-(-FEWEST_TILES // (row_tiles * parts)), max(1, panels // 4))
+        return _SumPlan(block, together, part, parts, row_tiles, tap_tiles)

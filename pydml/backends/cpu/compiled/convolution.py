@@ -192,7 +192,12 @@ def multiply_panels(dtype, lanes, height):
                             tap = taps[k0 + k]
                             for r in range(count):
                                 copy_vectors(
-                                    2, lanes, S, places[sources + 2 + 2 * r] + tap, B, k * width + places[sources + 1 + 2 * r]
+                                    2,
+                                    lanes,
+                                    S,
+                                    places[sources + 2 + 2 * r] + tap,
+                                    B,
+                                    k * width + places[sources + 1 + 2 * r],
                                 )
                     # A panel whose results are neighbours is written by its tiles; only rows that fill no tile go through T.
                     # While a tile is computed, a share of the cells that the next panel reads and writes is asked for: the
@@ -261,84 +266,77 @@ def multiply_panels(dtype, lanes, height):
 
 
 @compiled
-def interleave_gradients(dtype, lanes, height):
-    """Rows of the output gradient as panels of `height` rows.
-
-    Pixel t of row panel*height + i, in image k of segment g, goes to A[a0 + g*a_segment + panel*a_panel + (k*pixels + t)*height + i];
-    a segment has `together` images.  The gradient of an image is rows of `pixels` cells; images follow from D[d0] at d_pitch.
-    """
-
-    def run(D, d0, d_pitch, images, together, rows, pixels, A, a0, a_segment, a_panel):
-        for n in range(images):
-            for panel in range((rows + height - 1) // height):
-                valid = min(height, rows - panel * height)
-                source = d0 + n * d_pitch + panel * height * pixels
-                target = a0 + n // together * a_segment + panel * a_panel + n % together * pixels * height
-                if pixels >= lanes:
-                    for t in range(0, pixels - lanes, lanes):
-                        interleave_block(height, lanes, D, source + t, pixels, valid, A, target + t * height)
-                    # The last block ends with the row, so that nothing behind it is read.
-                    t = pixels - lanes
-                    interleave_block(height, lanes, D, source + t, pixels, valid, A, target + t * height)
-                else:
-                    for t in range(pixels):
-                        for i in range(height):
-                            A[target + t * height + i] = D[source + min(i, valid - 1) * pixels + t]
-
-    values = vector(dtype)
-    return types.void(readonly(dtype), *[_int] * 6, values, _int, _int, _int), run
-
-
-@compiled
 def sum_over_pixels(dtype, lanes, height):
-    """Sums over pixels of output gradient times image cells, for the panels [first, last) of taps.
+    """Sums over the pixels of `images` images of output gradient times image cells: for some rows and some taps.
 
-    A segment is `span` pixels, of one image or of several.  Pixel (p, q) of image n sees S[s0 + n*s_pitch + p*s_row + q + taps[k]], n
-    counting through all segments; the gradients of segment g begin at A[a0 + g*a_segment] (see `interleave_gradients`).  Up to
-    two vectors beyond the last pixel's cells must be readable in S.
+    Pixel (p, q) of image n sees S[s0 + n*s_pitch + p*s_row + q + taps[k]]; its gradient for row f is D[d0 + n*d_pitch + f*P*Q + p*Q + q].
+    The sums for the panels [first, last) of taps and [i0, i1) of rows go, or are added, to
+    T[((panel*row_panels + i)*height + f)*width + k].
 
-    The sums are added to T[((panel*row_panels + i)*height + f)*width + k].  block: pixels taken at once.  B: room for
-    (block + lanes) rows of a panel.  taps: filled up to whole panels.
+    Pixels are taken `block` at once, or those of `together` whole images.  Where rows of pixels are shorter than a vector, up to
+    a vector beyond must be readable in S.  A: room for the gradients of i1 - i0 panels of rows, a_panel cells apart, which is
+    at least height for each pixel, and a vector.  B: room for a row of a panel for each pixel, and for `lanes` more.
+    taps: filled up to whole panels.
     """
     width = 2 * lanes
 
     def run(
-        S, s0, s_pitch, s_row, P, Q, A, a0, a_segment, a_panel, segments, span, rows, taps, first, last, block, B, T
-    ):
+        S, s0, s_pitch, s_row, P, Q, D, d0, d_pitch, images, rows, i0, i1, taps, first, last, block, together,
+        A, a_panel, B, T, add,
+    ):  # fmt: skip
         row_panels = (rows + height - 1) // height
-        for panel in range(first, last):
-            n = 0
-            p = 0
-            q = 0
-            for g in range(segments):
-                for t0 in range(0, span, block):
-                    size = min(block, span - t0)
-                    t = 0
-                    while t < size:
-                        source = s0 + n * s_pitch + p * s_row + q
-                        length = min(Q - q, size - t)
-                        # Whole blocks: rows written beyond the run are overwritten by the next run, or not used.
-                        for x in range(0, length, lanes):
-                            at = (t + x) * width
-                            transpose_block(lanes, S, source + x, taps, panel * width, B, at, width)
-                            transpose_block(lanes, S, source + x, taps, panel * width + lanes, B, at + lanes, width)
-                        t += length
-                        q += length
-                        if q == Q:
+        pixels = P * Q
+        for n0 in range(0, images, together):
+            count = min(together, images - n0)
+            for t0 in range(0, pixels, block):
+                size = min(block, pixels - t0)
+                # A transposed block may be wider than the rows: then the cells beyond are overwritten by the next pixel.
+                for i in range(i0, i1):
+                    valid = min(height, rows - i * height)
+                    for n in range(count):
+                        source = d0 + (n0 + n) * d_pitch + i * height * pixels + t0
+                        target = (i - i0) * a_panel + n * size * height
+                        if size >= lanes:
+                            for t in range(0, size - lanes, lanes):
+                                interleave_block(height, lanes, D, source + t, pixels, valid, A, target + t * height)
+                            # The last block ends with the row, so that nothing behind it is read.
+                            t = size - lanes
+                            interleave_block(height, lanes, D, source + t, pixels, valid, A, target + t * height)
+                        else:
+                            for t in range(size):
+                                for r in range(height):
+                                    A[target + t * height + r] = D[source + min(r, valid - 1) * pixels + t]
+                for panel in range(first, last):
+                    at = 0
+                    for n in range(count):
+                        p = t0 // Q
+                        q = t0 - p * Q
+                        t = 0
+                        while t < size:
+                            source = s0 + (n0 + n) * s_pitch + p * s_row + q
+                            length = min(Q - q, size - t)
+                            for x in range(0, length, lanes):
+                                # The last block ends with the run; if that is shorter, what is written beyond is not used.
+                                begin = max(min(x, length - lanes), 0)
+                                to = (at + begin) * width
+                                transpose_block(lanes, S, source + begin, taps, panel * width, B, to, width)
+                                transpose_block(
+                                    lanes, S, source + begin, taps, panel * width + lanes, B, to + lanes, width
+                                )
+                            at += length
+                            t += length
                             q = 0
                             p += 1
-                            if p == P:
-                                p = 0
-                                n += 1
-                    for i in range(row_panels):
+                    for i in range(i0, i1):
                         product_tile(
-                            height, lanes, A, a0 + g * a_segment + i * a_panel + t0 * height, 1, height, height, B, 0, size,
-                            T, (panel * row_panels + i) * height * width, width, True,
+                            height, lanes, A, (i - i0) * a_panel, 1, height, height, B, 0, count * size,
+                            T, (panel * row_panels + i) * height * width, width, add or n0 > 0 or t0 > 0,
                         )  # fmt: skip
 
     values = vector(dtype)
+    i = _int
     return types.void(
-        readonly(dtype), *[_int] * 5, values, *[_int] * 6, indexes, _int, _int, _int, values, values
+        readonly(dtype), *[i] * 5, readonly(dtype), *[i] * 6, indexes, *[i] * 4, values, i, values, values, types.boolean
     ), run  # fmt: skip
 
 

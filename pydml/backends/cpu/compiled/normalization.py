@@ -1,76 +1,67 @@
-"""Batch normalisation channel by channel: the cells of one channel are read several times while they are in cache.
+"""Batch normalisation: the cells of some channels are read twice, the second time while they are in cache.
 
-Sums over runs of cells are in the matrix's precision and in an order that suits vector instructions; runs are added in double
-precision, in their order.  Neither depends on the number of threads.
+A few neighbouring channels are taken at once where a channel has few cells, so that each image is read in long pieces.  Sums over
+a row of cells are in the matrix's precision, in vectors; rows are added in double precision, in the order of the images.
+Neither depends on the number of threads, nor on how many channels are taken at once.
 """
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 from numba import types
 
-from pydml.backends.cpu.compiled.simd import combine_rows, readonly, scale_row, vector
+from pydml.backends.cpu.compiled.simd import add_moments, add_products, combine_rows, readonly, scale_row, vector
 from pydml.backends.cpu.jit import compiled
 
-RUN = 512  # cells of a partial sum: short enough for single precision
+ROW = 4096  # cells of a sum: short enough for single precision
 
-# Sums may be reordered, which vector instructions need; NaN and infinities keep their meaning.
-_sum = {"nogil": True, "error_model": "numpy", "fastmath": {"reassoc", "nsz"}}
-
-
-@numba.njit(**_sum)
-def _run_sum(x, begin, end):
-    s = x[begin] * 0
-    for i in range(begin, end):
-        s += x[i]
-    return np.float64(s)
-
-
-@numba.njit(**_sum)
-def _run_squares(x, begin, end, mean):
-    s = x[begin] * 0
-    for i in range(begin, end):
-        d = x[i] - mean
-        s += d * d
-    return np.float64(s)
-
-
-@numba.njit(**_sum)
-def _run_products(x, y, begin, end, mean):
-    """Sum of (x - mean) * y."""
-    s = x[begin] * 0
-    for i in range(begin, end):
-        s += (x[i] - mean) * y[i]
-    return np.float64(s)
+_i, _numbers, _given = types.int64, types.float64[::1], readonly(np.float64)
 
 
 @compiled
-def statistics(dtype):
-    """Mean and biased variance of the channels begin:end."""
+def normalize(dtype, lanes):
+    """out, mean and inverse standard deviation of the channels begin:end; together: channels at once.
 
-    def run(X, images, channels, cells, begin, end, mean, var):
+    sums: room for two numbers of each channel.  The squares are taken of distances from the mean over the first image, which
+    is some standard deviations from that of all images at most (the square root of their number), so few digits cancel.
+    stream: see `simd.scale_row`.
+    """
+
+    def run(
+        X, images, channels, cells, begin, end, together, gamma, beta, epsilon, sums, mean, var, inv_std, out, stream
+    ):  # fmt: skip
         count = images * cells
-        for c in range(begin, end):
-            total = 0.0
+        like = X.dtype.type
+        for c0 in range(begin, end, together):
+            c1 = min(c0 + together, end)
+            for c in range(c0, c1):
+                sums[2 * c] = 0
+                for i in range(0, cells, ROW):
+                    add_moments(lanes, X, c * cells + i, min(ROW, cells - i), like(0), sums, 2 * c)
+                mean[c] = like(sums[2 * c] / cells)
+                sums[2 * c] = 0
+                sums[2 * c + 1] = 0
             for n in range(images):
-                start = (n * channels + c) * cells
-                for i in range(start, start + cells, RUN):
-                    total += _run_sum(X, i, min(i + RUN, start + cells))
-            m = total / count
-            mean[c] = m
-            center = X.dtype.type(m)
-            squares = 0.0
-            first = 0.0
+                for c in range(c0, c1):
+                    start = (n * channels + c) * cells
+                    for i in range(0, cells, ROW):
+                        add_moments(lanes, X, start + i, min(ROW, cells - i), like(mean[c]), sums, 2 * c)
+            for c in range(c0, c1):
+                distance = sums[2 * c] / count
+                mean[c] += distance
+                var[c] = max(sums[2 * c + 1] / count - distance * distance, 0.0)
+                inv_std[c] = 1 / np.sqrt(var[c] + epsilon)
+                sums[2 * c] = gamma[c] * inv_std[c]
+                sums[2 * c + 1] = beta[c] - mean[c] * sums[2 * c]
             for n in range(images):
-                start = (n * channels + c) * cells
-                for i in range(start, start + cells, RUN):
-                    squares += _run_squares(X, i, min(i + RUN, start + cells), center)
-            first = m - center  # the mean in single precision is a little off
-            var[c] = squares / count - first * first
+                for c in range(c0, c1):
+                    start = (n * channels + c) * cells
+                    a, b = like(sums[2 * c]), like(sums[2 * c + 1])
+                    scale_row(lanes, X, start, a, b, out, start, cells, stream)
 
-    i = types.int64
-    return types.void(readonly(dtype), i, i, i, i, i, types.float64[::1], types.float64[::1]), run
+    return types.void(
+        readonly(dtype), *[_i] * 6, _given, _given, types.float64, *[_numbers] * 4, vector(dtype), types.boolean
+    ), run  # fmt: skip
 
 
 @compiled
@@ -84,44 +75,49 @@ def scale_and_shift(dtype, lanes):
                 start = (n * channels + c) * cells
                 scale_row(lanes, X, start, a, b, out, start, cells, stream)
 
-    i = types.int64
-    return types.void(
-        readonly(dtype), i, i, i, i, i, readonly(dtype), readonly(dtype), vector(dtype), types.boolean
-    ), run
+    given = readonly(dtype)
+    return types.void(given, *[_i] * 5, given, given, vector(dtype), types.boolean), run
 
 
 @compiled
 def gradients(dtype, lanes):
-    """dX, and the sums over each channel of dout and of dout * (X - mean), for the channels begin:end.
+    """dX, and the sums over each channel of dout and of dout * (X - mean) / std, for the channels begin:end; together: at once.
 
     dX = a * dout + b * X + c with numbers of the channel: the gradient of the batch's mean and variance is linear in X.
+    sums: room for three numbers of each channel.
     """
 
-    def run(X, dout, images, channels, cells, begin, end, mean, inv_std, gamma, sums, products, dX, stream):
+    def run(
+        X, dout, images, channels, cells, begin, end, together, mean, inv_std, gamma, sums, dbeta, dgamma, dX, stream
+    ):  # fmt: skip
         count = images * cells
-        for c in range(begin, end):
-            center = X.dtype.type(mean[c])
-            total = 0.0
-            product = 0.0
+        like = X.dtype.type
+        for c0 in range(begin, end, together):
+            c1 = min(c0 + together, end)
+            for c in range(c0, c1):
+                sums[3 * c] = 0
+                sums[3 * c + 1] = 0
             for n in range(images):
-                start = (n * channels + c) * cells
-                for i in range(start, start + cells, RUN):
-                    end_of_run = min(i + RUN, start + cells)
-                    total += _run_sum(dout, i, end_of_run)
-                    product += _run_products(X, dout, i, end_of_run, center)
-            product -= (mean[c] - center) * total
-            sums[c] = total
-            products[c] = product * inv_std[c]
-            scale = gamma[c] * inv_std[c]
-            slope = -scale * inv_std[c] * products[c] / count
-            a = X.dtype.type(scale)
-            b = X.dtype.type(slope)
-            offset = X.dtype.type(-scale * total / count - slope * (mean[c] - center))
+                for c in range(c0, c1):
+                    start = (n * channels + c) * cells
+                    for i in range(0, cells, ROW):
+                        add_products(lanes, X, dout, start + i, min(ROW, cells - i), like(mean[c]), sums, 3 * c)
+            for c in range(c0, c1):
+                away = mean[c] - like(mean[c])  # the mean in single precision is a little off
+                dbeta[c] = sums[3 * c]
+                dgamma[c] = (sums[3 * c + 1] - away * dbeta[c]) * inv_std[c]
+                scale = gamma[c] * inv_std[c]
+                slope = -scale * inv_std[c] * dgamma[c] / count
+                sums[3 * c] = scale
+                sums[3 * c + 1] = slope
+                sums[3 * c + 2] = -scale * dbeta[c] / count - slope * away
             for n in range(images):
-                start = (n * channels + c) * cells
-                combine_rows(lanes, X, dout, start, a, b, center, offset, dX, cells, stream)
+                for c in range(c0, c1):
+                    start = (n * channels + c) * cells
+                    a, b, offset = like(sums[3 * c]), like(sums[3 * c + 1]), like(sums[3 * c + 2])
+                    combine_rows(lanes, X, dout, start, a, b, like(mean[c]), offset, dX, cells, stream)
 
-    i, d, given = types.int64, types.float64[::1], readonly(np.float64)
+    given = readonly(dtype)
     return types.void(
-        readonly(dtype), readonly(dtype), i, i, i, i, i, given, given, given, d, d, vector(dtype), types.boolean
-    ), run
+        given, given, *[_i] * 6, _given, _given, _given, *[_numbers] * 3, vector(dtype), types.boolean
+    ), run  # fmt: skip

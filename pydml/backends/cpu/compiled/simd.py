@@ -408,6 +408,91 @@ def combine_rows(typingctx, lanes, x, y, at, a, b, center, shift, target, length
     return types.void(lanes, x, y, i, a, b, center, shift, target, i, types.boolean), generate
 
 
+UNROLLED = 4  # vectors of a turn of `_add_sums`: enough sums that need not wait for each other
+
+
+def _add_sums(context, builder, element, lanes, length, count, emit, sums):
+    """Code that adds sums over a row of `length` cells to numbers in double precision, from the pointer `sums` on.
+
+    emit(emitter, place) gives the `count` values of the cells from a place on.  Sums are kept in the precision of the cells, in
+    vectors of their own for neighbouring cells, so that rows of some thousand cells lose little.
+    """
+    double = ir.DoubleType()
+    e, single = _Emitter(context, builder, element, lanes), _Emitter(context, builder, element, 1)
+    vectors = [[cgutils.alloca_once_value(builder, e.zero) for _ in range(count)] for _ in range(UNROLLED)]
+    singles = [cgutils.alloca_once_value(builder, single.zero) for _ in range(count)]
+    for pointer in [p for row in vectors for p in row]:
+        builder.store(e.zero, pointer)
+    for pointer in singles:
+        builder.store(single.zero, pointer)
+
+    def add(emitter, pointers, place):
+        for pointer, value in zip(pointers, emit(emitter, place), strict=True):
+            builder.store(builder.fadd(builder.load(pointer), value), pointer)
+
+    turn = UNROLLED * lanes
+    turns = builder.sub(length, builder.srem(length, e.int(turn)))
+    whole = builder.sub(length, builder.srem(length, e.int(lanes)))
+    with cgutils.for_range_slice(builder, e.int(0), turns, e.int(turn)) as (place, _):
+        for u in range(UNROLLED):
+            add(e, vectors[u], builder.add(place, e.int(u * lanes)))
+    with cgutils.for_range_slice(builder, turns, whole, e.int(lanes)) as (place, _):
+        add(e, vectors[0], place)
+    with cgutils.for_range_slice(builder, whole, length, e.int(1)) as (place, _):
+        add(single, singles, place)
+    for k in range(count):
+        total = builder.load(vectors[0][k])
+        for u in range(1, UNROLLED):
+            total = builder.fadd(total, builder.load(vectors[u][k]))
+        place = builder.gep(sums, [e.int(k)])
+        result = builder.load(place)
+        parts = [builder.extract_element(total, ir.Constant(_I32, i)) for i in range(lanes)]
+        parts.append(builder.extract_element(builder.load(singles[k]), ir.Constant(_I32, 0)))
+        for part in parts:
+            result = builder.fadd(result, part if e.size == 8 else builder.fpext(part, double))
+        builder.store(result, place)
+
+
+@intrinsic(prefer_literal=True)
+def add_moments(typingctx, lanes, x, at, length, center, sums, k):
+    """Add to sums[k] and sums[k + 1] the sums of x - center and of its square, over x[at + i] for i < length.  lanes is a constant."""
+
+    def generate(context, builder, signature, args):
+        _, x_, at_, length_, center_, sums_, k_ = args
+        e = _Emitter(context, builder, x.dtype, _literal(lanes))
+        row = e.at(e.data(x, x_), at_)
+
+        def emit(e, place):
+            value = builder.fsub(e.load(e.at(row, place)), e.broadcast(center_))
+            return value, builder.fmul(value, value)
+
+        _add_sums(context, builder, x.dtype, _literal(lanes), length_, 2, emit, e.at(e.data(sums, sums_), k_))
+        return context.get_dummy_value()
+
+    i = types.intp
+    return types.void(lanes, x, i, i, center, sums, i), generate
+
+
+@intrinsic(prefer_literal=True)
+def add_products(typingctx, lanes, x, y, at, length, center, sums, k):
+    """Add to sums[k] and sums[k + 1] the sums of y and of y * (x - center), over cells at + i for i < length.  lanes is a constant."""
+
+    def generate(context, builder, signature, args):
+        _, x_, y_, at_, length_, center_, sums_, k_ = args
+        e = _Emitter(context, builder, x.dtype, _literal(lanes))
+        x_row, y_row = e.at(e.data(x, x_), at_), e.at(e.data(y, y_), at_)
+
+        def emit(e, place):
+            value = e.load(e.at(y_row, place))
+            return value, builder.fmul(value, builder.fsub(e.load(e.at(x_row, place)), e.broadcast(center_)))
+
+        _add_sums(context, builder, x.dtype, _literal(lanes), length_, 2, emit, e.at(e.data(sums, sums_), k_))
+        return context.get_dummy_value()
+
+    i = types.intp
+    return types.void(lanes, x, y, i, i, center, sums, i), generate
+
+
 MAXIMUM, SUM = 0, 1  # what `reduce_rows` and `reduce_columns` do
 
 
@@ -646,7 +731,16 @@ def product_tile(
         c_pointers = [e.at(c_base, builder.mul(e.int(i), c_row_)) for i in range(height)]
 
         _emit_product(
-            builder, e, height, a_pointers, a_column_, b_base, depth_, c_pointers, accumulate_, lambda: [e.zero] * height
+            builder,
+            e,
+            height,
+            a_pointers,
+            a_column_,
+            b_base,
+            depth_,
+            c_pointers,
+            accumulate_,
+            lambda: [e.zero] * height,
         )
         return context.get_dummy_value()
 
