@@ -134,7 +134,9 @@ class Builtin:
         self.kernels: dict[tuple[str, ...], Callable[..., Any]] = {}
         self.scalar: Callable[..., Any] | None = None  # the meaning for one number or boolean, without any check
         self.for_dense = False  # whether there is a kernel for dense matrices
-        self.for_all = False  # whether the meaning itself takes matrices of every storage, and passes on those it has no code for
+        self.for_all = (
+            False  # whether the meaning itself takes matrices of every storage, and passes on those it has no code for
+        )
         if storages == "any":
             self.add_kernel(("*",), meaning)
         self._shape = shape.resolve(self.signature) if isinstance(shape, ShapeRule) else shape

@@ -172,6 +172,7 @@ class _Emitter:
         self.ranges = ranges
         self.cells = _single_cells(function.body, self.uses, self.assignments, self.live_out)
         self.cell_names = {Var(s.outs[0]) for s in self.cells}
+        self.texts: dict[int, tuple[ast.expr, list[ast.expr]]] = {}  # by id of what `joined` made: that, its parts
         self.stored: set[str] = set()  # temporaries that have become Python variables
         self.owned: set[str] = set()  # matrices whose memory nobody else holds
         self.sums: dict[
@@ -586,14 +587,41 @@ class _Emitter:
             left, right = self.operands(s)
             return ast.BinOp(left, operator, right, **self.position)
         if name == "+" and STRING in (a, b):
-            left, right = self.operands(s)
-            if a == b:
-                return ast.BinOp(left, ast.Add(), right, **self.position)
-            return self.call_name("_concat", left, right)
+            return self.joined(s)
         if name in ("==", "!=") and a == b and a in (STRING, BOOLEAN):
             left, right = self.operands(s)
             return ast.Compare(left, [_COMPARISONS[name]()], [right], **self.position)
         return None
+
+    def joined(self, s: Op) -> ast.expr:
+        """Texts joined: `s + f"{i};"` for `s + i + ";"`.
+
+        The first part is added last, for CPython makes `s = s + x` longer in place, so that building a text takes linear time.
+        """
+        ranges = self.ranges.args.get(s) or (None, None)
+        parts: list[ast.expr] = []
+        for operand, type_, interval in zip(self.operands(s), s.arg_types, ranges, strict=True):
+            if id(operand) in self.texts:
+                parts += self.texts[id(operand)][1]
+            elif type_.value == STRING:
+                parts.append(operand)
+            elif interval is not None:
+                parts.append(ast.JoinedStr([self.formatted(operand)], **self.position))
+            else:
+                parts.append(self.call_name("_text", operand))
+        first, *rest = parts
+        end = rest[0] if len(rest) == 1 else ast.JoinedStr([self.formatted(p) for p in rest], **self.position)
+        result = ast.BinOp(first, ast.Add(), end, **self.position)
+        self.texts[id(result)] = result, parts
+        return result
+
+    def formatted(self, part: ast.expr) -> ast.expr:
+        """A part of an f-string."""
+        if isinstance(part, ast.JoinedStr) and len(part.values) == 1:
+            return part.values[0]
+        if isinstance(part, ast.Constant):
+            return self.constant(str(part.value))
+        return ast.FormattedValue(part, -1, None, **self.position)
 
     def operands(self, s: Op) -> list[ast.expr]:
         position = self.position

@@ -168,7 +168,7 @@ class Executable:
             "power",
             "mod",
             "idiv",
-            "concat",
+            "text",
         ):
             namespace["_" + name] = getattr(arithmetic, name)
         namespace |= {"_float": float, "_abs": abs, "_exp": math.exp, "_sqrt": math.sqrt, "_log": math.log}

@@ -31,7 +31,7 @@ from pydml.ir.program import (
     walk,
     writes,
 )
-from pydml.types import INT, SCALAR
+from pydml.types import INT, SCALAR, STRING
 
 MIN, MAX = -(2**63), 2**63 - 1
 
@@ -106,7 +106,7 @@ class Ranges:
                     self.callees.add(s.function)
                     relevant = True
                 else:
-                    relevant = bool(inside) or s.builtin.name in _CONDITIONS or s.builtin.name == "/" or _is_cell(s)
+                    relevant = bool(inside) or s.builtin.name in _CONDITIONS or _is_cell(s) or _is_asked_for(s)
             if isinstance(s, (For, ParFor)):
                 inside.add(s.variable)
             assigned |= inside
@@ -429,6 +429,11 @@ def _ints(function: Function) -> frozenset[str]:
                 n for n, t in zip(s.outs, s.out_types, strict=False) if n and t.data == SCALAR and t.value == INT
             }
     return frozenset(result)
+
+
+def _is_asked_for(s: Op) -> bool:
+    """Whether emission asks for the operands of an operation that does not give an int: quotients and texts."""
+    return s.builtin.name == "/" or (s.builtin.name == "+" and bool(s.out_types) and s.out_types[0].value == STRING)
 
 
 def _is_cell(s: Op) -> bool:

@@ -147,10 +147,11 @@ def round(x: float) -> float:
 
 def concat(a: Any, b: Any) -> str:
     """The texts of two scalars joined: `"x" + 3.0` is `x3.0`.  A 1 x 1 matrix stands for its cell."""
-    return (a if type(a) is str else _text(a)) + (b if type(b) is str else _text(b))
+    return (a if type(a) is str else text(a)) + (b if type(b) is str else text(b))
 
 
-def _text(value: Any) -> str:
+def text(value: Any) -> str:
+    """A scalar, or the cell of a 1 x 1 matrix, as `+` joins it to a text."""
     if type(value) in (int, float, bool, str):
         return scalar_text(value)
     if is_matrix(value) and value.shape == (1, 1):
