@@ -16,7 +16,7 @@ class Type(NamedTuple):
     """Data type, value type and sizes.
 
     data: matrix, frame, list, scalar or unknown.  value: int, double, boolean, string or unknown (of a scalar;
-    matrices are "double").  rows, cols: sizes, None where unknown; a list has its length in `rows`.
+    matrices are "double"; of a list, if all its elements are scalars of that type).  rows, cols: sizes, None where unknown; a list has its length in `rows`.
     const: the value of a scalar that is known, else None.
     """
 
@@ -59,13 +59,23 @@ class Type(NamedTuple):
     def without_const(self) -> Type:
         return self if self.const is None else self._replace(const=None)
 
+    def longer_by(self, element: Type) -> Type:
+        """A list of this type with one more element."""
+        kept = element.data == SCALAR and (self.rows == 0 or element.value == self.value)
+        rows = None if self.rows is None else self.rows + 1
+        return Type(LIST, element.value if kept else UNKNOWN, rows, 1)
+
     def join(self, other: Type) -> Type:
         """The type of a variable that has this type on one path and `other` on another."""
         if self == other:
             return self
+        if self.data == other.data == LIST and 0 in (self.rows, other.rows):  # an empty list has elements of any type
+            value = other.value if self.rows == 0 else self.value
+        else:
+            value = self.value if self.value == other.value and self.data == other.data else UNKNOWN
         return Type(
             self.data if self.data == other.data else UNKNOWN,
-            self.value if self.value == other.value and self.data == other.data else UNKNOWN,
+            value,
             self.rows if self.rows == other.rows else None,
             self.cols if self.cols == other.cols else None,
             self.const if type(self.const) is type(other.const) and self.const == other.const else None,

@@ -15,6 +15,7 @@ from pydml.types import (
     LIST,
     MATRIX,
     SCALAR,
+    UNKNOWN,
     UNKNOWN_SCALAR,
     Type,
     matrix_type,
@@ -40,7 +41,7 @@ def _as_scalar_type(X: Type) -> Type:
     _scalar_size("as.scalar", X)
     if X.data == MATRIX:
         return DOUBLE_SCALAR
-    return X if X.data == SCALAR else UNKNOWN_SCALAR
+    return X if X.data == SCALAR else UNKNOWN_SCALAR._replace(value=X.value if X.data == LIST else UNKNOWN)
 
 
 @builtin(

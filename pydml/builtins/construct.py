@@ -9,7 +9,7 @@ import numpy as np
 from pydml.builtins.registry import builtin
 from pydml.builtins.shapes import constant_size
 from pydml.diagnostics import fail
-from pydml.types import ANY_LIST, BOOLEAN, SCALAR, Type, matrix_type
+from pydml.types import ANY_LIST, BOOLEAN, SCALAR, UNKNOWN, Type, matrix_type
 from pydml.values import List, Sparse
 from pydml.values.storage import check_dense_size, memory_limit
 from pydml.values.text import parse_double
@@ -158,7 +158,8 @@ seq.fails("seq(1, 0.0/0.0)", "value", "must be finite")
 
 
 def _list_type(*items: Type) -> Type:
-    return ANY_LIST._replace(rows=len(items) // 2, cols=1)
+    values = {t.value if t.data == SCALAR else UNKNOWN for t in items[1::2]}
+    return ANY_LIST._replace(value=values.pop() if len(values) == 1 else UNKNOWN, rows=len(items) // 2, cols=1)
 
 
 @builtin("list(**items: any) -> list", infer=_list_type, storages="any", self_checking=True)

@@ -429,9 +429,9 @@ def _choice_type(condition: Type, yes: Type, no: Type) -> Type:
         return matrix_type(rows, cols)
     if UNKNOWN in (yes.data, no.data) or condition.data == UNKNOWN:
         return ANY
-    if yes.value == no.value:
-        return Type(SCALAR, yes.value)
-    values = {yes.value, no.value}
+    values = {t.value if t.data == SCALAR else UNKNOWN for t in (yes, no)}
+    if len(values) == 1:
+        return Type(SCALAR, *values)
     if values <= {INT, DOUBLE, BOOLEAN}:
         return DOUBLE_SCALAR if DOUBLE in values else INT_SCALAR
     return UNKNOWN_SCALAR

@@ -18,7 +18,7 @@ import numpy as np
 
 from pydml.builtins.registry import builtin
 from pydml.diagnostics import fail
-from pydml.types import ANY_LIST, BOOLEAN, FRAME, LIST, MATRIX, SCALAR, STRING, Type
+from pydml.types import BOOLEAN, FRAME, LIST, MATRIX, SCALAR, STRING, UNKNOWN, Type
 from pydml.values import List, Sparse, is_matrix, to_dense, type_of
 from pydml.values.arithmetic import to_int
 from pydml.values.text import scalar_text
@@ -115,10 +115,10 @@ def index_type(
         _list_index_types(rl, ru, cl)
         lo, hi = rl.const, ru.const
         if not isinstance(lo, (int, float)) or not isinstance(hi, (int, float)):
-            return ANY_LIST._replace(rows=1 if single_row or (isinstance(lo, str) and lo == hi) else None, cols=1)
+            return X._replace(rows=1 if single_row or (isinstance(lo, str) and lo == hi) else None, cols=1)
         lo, hi = to_int(lo), to_int(hi)
         _check_list_range(lo, hi, X.rows)
-        return ANY_LIST._replace(rows=max(hi - lo + 1, 0), cols=1)
+        return X._replace(rows=max(hi - lo + 1, 0), cols=1)
     if X.data in (MATRIX, FRAME):
         rows = _static_range(X, "row", rl, ru, X.rows, single_row)
         cols = _static_range(X, "column", cl, cu, X.cols, single_col)
@@ -177,7 +177,7 @@ def assigned_type(X: Type, rl: Type, ru: Type, cl: Type, cu: Type, value: Type) 
         _list_index_types(rl, ru, cl)
         if isinstance(rl.const, (int, float)) and isinstance(ru.const, (int, float)):
             _check_list_range(to_int(rl.const), to_int(ru.const), X.rows)
-        return X
+        return X if value.data == SCALAR and value.value == X.value else X._replace(value=UNKNOWN)
     if X.data in (MATRIX, FRAME):
         if value.data == LIST or (X.data == MATRIX and value.data == FRAME):
             fail("type", f"a {value.data} cannot be assigned to a part of a {X.data}")

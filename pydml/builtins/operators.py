@@ -246,7 +246,7 @@ def _negative_type(x: Type) -> Type:
     if x.data == UNKNOWN:
         return ANY
     if x.data != SCALAR or x.value in (STRING, BOOLEAN):
-        help = "use as.integer() or as.double() on the boolean" if x.value == BOOLEAN else ""
+        help = "use as.integer() or as.double() on the boolean" if x.is_scalar and x.value == BOOLEAN else ""
         fail("type", f"unary -: not defined for {article(str(x.without_const()))}", help=help)
     return x.without_const()
 

@@ -17,7 +17,6 @@ from pydml.builtins.shapes import same_as, transposed
 from pydml.diagnostics import fail
 from pydml.types import (
     ANY,
-    ANY_LIST,
     ANY_MATRIX,
     FRAME,
     LIST,
@@ -115,7 +114,7 @@ def _concat_type(name: str, axis: int, types: tuple[Type, ...]) -> Type:
     if not types:
         fail("call", f"{name}: there is nothing to put together")
     if len(types) == 2 and types[0].data == LIST:
-        return _longer_list(types[0])
+        return types[0].longer_by(types[1])
     if any(x.data == LIST for x in types) and len(types) > 1:
         fail("type", f"{name}: a list must be the only argument", help="its matrices are put together")
     for x in types:
@@ -151,10 +150,6 @@ def _concat_type(name: str, axis: int, types: tuple[Type, ...]) -> Type:
     if types[0].data == MATRIX:
         return matrix_type(rows, cols)
     return Type(FRAME, rows=rows, cols=cols)
-
-
-def _longer_list(X: Type) -> Type:
-    return ANY_LIST._replace(rows=None if X.rows is None else X.rows + 1, cols=1)
 
 
 def _concat(name: str, axis: int, values: tuple[Any, ...]) -> Any:
@@ -237,7 +232,7 @@ def _append_type(*types: Type) -> Type:
     if len(types) > 1 and types[0].data == LIST:
         if len(types) > 2:
             fail("call", f"append: a list takes one value, got {len(types) - 1}")
-        return _longer_list(types[0])
+        return types[0].longer_by(types[1])
     return _concat_type("append", 1, types)
 
 

@@ -44,7 +44,7 @@ from pydml.ir.program import (
     writes,
 )
 from pydml.ir.ranges import MAX, MIN, Ranges, find_ranges
-from pydml.types import BOOLEAN, DOUBLE, INT, INT_SCALAR, SCALAR, STRING, Type
+from pydml.types import BOOLEAN, DOUBLE, INT, INT_SCALAR, LIST, MATRIX, SCALAR, STRING, UNKNOWN, Type
 
 INLINED = 1 << 16
 
@@ -170,7 +170,8 @@ class _Emitter:
         self.live_out = _outputs(program, function)
         self.liveness = liveness
         self.ranges = ranges
-        self.cells = _single_cells(function.body, self.uses, self.assignments, self.live_out)
+        self.cells, self.list_elements = _single_cells(function.body, self.uses, self.assignments, self.live_out)
+        self.elements: set[Operand] = set()  # temporaries that hold an element of a list
         self.cell_names = {Var(s.outs[0]) for s in self.cells}
         self.texts: dict[int, tuple[ast.expr, list[ast.expr]]] = {}  # by id of what `joined` made: that, its parts
         self.stored: set[str] = set()  # temporaries that have become Python variables
@@ -399,6 +400,9 @@ class _Emitter:
         if name in ("[]", "[]=") and len(s.args) >= 5:
             if s in self.cells:
                 return self.cell(s)
+            element = self.element(s) if name == "[]" else None
+            if element is not None:
+                return element
             if name == "[]=" and self.is_cell_write(s):
                 return self.call_name("_owned_cell", *[self.operand(s.args[k]) for k in (0, 1, 3, 5)])
             self.flush_indexes(s)
@@ -409,6 +413,12 @@ class _Emitter:
             return self.call_name("_assign_shared" if s.outs[0] in self.shared else "_owned_assign", *args)
         if name == "as.scalar" and s.args[0] in self.cell_names:
             return self.operand(s.args[0])
+        if name == "as.scalar" and s.args[0] in self.elements and s.out_types[0].value != UNKNOWN:
+            return self.operand(s.args[0])
+        if name == "append" and s.args[0] == Var(s.outs[0]) and self.is_pushed(s):
+            items, value = self.operands(s)
+            push = ast.Attribute(items, "push", ast.Load(), **self.position)
+            return ast.Call(push, [value], [], **self.position)
         return self.builtin_call(s)
 
     def builtin_call(self, s: Op) -> ast.expr:
@@ -501,6 +511,29 @@ class _Emitter:
         item = ast.Attribute(matrix, "item", ast.Load(), **position)
         fast = ast.Call(item, [self.add_constant(i, -1), self.add_constant(j, -1)], [], **position)
         return ast.IfExp(test, fast, slow, **position) if test else fast
+
+    # ---- lists
+
+    def is_pushed(self, s: Op) -> bool:
+        """Whether `l = append(l, value)` adds just that value to a list."""
+        return (
+            len(s.args) == len(s.arg_types) == 2
+            and s.arg_types[0].data == LIST
+            and s.arg_types[1].data in (SCALAR, MATRIX)
+            and self.certain >= {s.outs[0]}
+        )
+
+    def element(self, s: Op) -> ast.expr | None:
+        """The element in `as.scalar(l[i])`, without the list of one element between."""
+        args = self.ranges.args.get(s)
+        if s not in self.list_elements or args is None or args[1] is None:
+            return None
+        self.elements.add(Var(s.outs[0]))
+        items, i = (self.operand(s.args[k]) for k in (0, 1))
+        if isinstance(items, ast.Name):
+            none = self.constant(None)
+            self.check(self.call_name(self.builtin_name(s.builtin, "run"), items, i, i, none, none))
+        return ast.Call(ast.Attribute(items, "at", ast.Load(), **self.position), [i], [], **self.position)
 
     def check(self, expression: ast.expr) -> None:
         """Enter an expression that raises the DMLError for an index of the operation at this position."""
@@ -948,8 +981,10 @@ def _is_one(low: Operand, high: Operand) -> bool:
     return low == high and low != Const(None)
 
 
-def _single_cells(body: list[Any], uses: dict[str, int], assignments: dict[str, int], live_out: set[str]) -> set[Op]:
-    """Operations `X[i, j]` of which only as.scalar takes the result.
+def _single_cells(
+    body: list[Any], uses: dict[str, int], assignments: dict[str, int], live_out: set[str]
+) -> tuple[set[Op], set[Op]]:
+    """Operations `X[i, j]` of a matrix, and `l[i]` of a list, of which only as.scalar takes the result.
 
     An index that comes twice in an operation counts as one use from now on: it is computed once.
     """
@@ -966,9 +1001,9 @@ def _single_cells(body: list[Any], uses: dict[str, int], assignments: dict[str, 
             if (
                 s.builtin.name == "[]"
                 and s.arg_types
-                and s.arg_types[0].is_matrix
+                and s.arg_types[0].data in (MATRIX, LIST)
                 and _is_one(s.args[1], s.args[2])
-                and _is_one(s.args[3], s.args[4])
+                and _is_one(s.args[3], s.args[4]) == s.arg_types[0].is_matrix
                 and "%" in out
                 and uses.get(out, 0) == 1
                 and assignments[out] == 1
@@ -977,7 +1012,8 @@ def _single_cells(body: list[Any], uses: dict[str, int], assignments: dict[str, 
                 indexing[out] = s
         elif s.builtin.name == "as.scalar" and isinstance(s.args[0], Var) and s.args[0].name in indexing:
             found.add(indexing[s.args[0].name])
-    return found
+    lists = {s for s in found if s.arg_types[0].data == LIST}
+    return found - lists, lists
 
 
 def _written_by_cells(loop: For | While, is_cell_write: Callable[[Op], bool], cells: set[Op]) -> set[str]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 _growing = threading.Lock()
+_getrefcount = sys.getrefcount
 
 
 class List:
@@ -47,6 +49,29 @@ class List:
         high = min(high, self._size)
         return List(self._elements[low:high], None if self._names is None else self._names[low:high])
 
+    def at(self, i: int) -> Any:
+        """Element i, from 1, as DML counts."""
+        if 0 < i <= self._size:
+            return self._elements[i - 1]
+        raise IndexError(i)
+
+    def push(self, item: Any) -> List:
+        """This list and one more element, as `appended`; it is this list that grows if only the variable of the caller holds it.
+
+        Called as `l = l.push(item)`, where the variable is counted, and the references that the call itself holds (`_SOLE_OWNER`).
+        """
+        if (
+            _getrefcount(self) <= _SOLE_OWNER and self._names is None and len(self._elements) == self._size
+        ):  # nobody else can append to the shared memory, for whoever has it holds a shorter list
+            self._elements.append(item)
+            self._size += 1
+            return self
+        return self.appended(item)
+
+    def references(self) -> int:
+        """How many references there are while a method with one argument runs."""
+        return _getrefcount(self)
+
     def appended(self, item: Any, name: str | None = None) -> List:
         """This list and one more element."""
         result = List.__new__(List)
@@ -79,3 +104,11 @@ class List:
         if self._names is None:
             return f"List({list(self.items)!r})"
         return f"List({list(self.items)!r}, {list(self.names or ())!r})"
+
+
+def _measure() -> int:
+    x = List(())
+    return x.references()
+
+
+_SOLE_OWNER = _measure()
