@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
+from functools import cache
 from pathlib import Path
 
 import core_layers
@@ -12,7 +15,7 @@ import pytest
 from pydml.diagnostics import SourceFile
 from pydml.documentation import documentation
 from pydml.syntax import parse, unparse_expr
-from pydml.syntax.ast import FunctionDef, Module, Parameter
+from pydml.syntax.ast import Call, FunctionDef, Module, Parameter, Source
 
 NN = Path(__file__).parents[2] / "scripts" / "nn"
 FILES = sorted(NN.rglob("*.dml"))
@@ -21,6 +24,7 @@ EXAMPLES = [path for path in FILES if path.parent.name == "examples"]
 name_of = lambda path: str(path.relative_to(NN))  # noqa: E731
 
 
+@cache
 def module_of(path: Path) -> Module:
     return parse(SourceFile(str(path), path.read_text(encoding="utf-8")))
 
@@ -119,7 +123,33 @@ def test_pydml_doc_prints_the_documentation_of_a_file(path):
 
 # ---- tests and lists of files
 
+
 # what a row of the gradient table cannot hold, and the tests that take its place
+def calls(node: object) -> Iterator[Call]:
+    """All calls in a syntax tree."""
+    if isinstance(node, tuple):
+        for item in node:
+            yield from calls(item)
+    elif is_dataclass(node):
+        if isinstance(node, Call):
+            yield node
+        for field in fields(node):
+            if field.compare:  # places do not count
+                yield from calls(getattr(node, field.name))
+
+
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_calls_by_position_give_all_arguments(path):
+    """SystemDS takes defaults only where all arguments have names."""
+    module = module_of(path)
+    files = {s.namespace: NN.parent / s.path for s in module.statements if isinstance(s, Source)}
+    for call in calls(module.statements):
+        functions = module_of(files[call.namespace]).functions if call.namespace else module.functions
+        definition = next((f for f in functions if f.name == call.function), None)
+        if definition is not None and any(a.name is None for a in call.args):
+            assert len(call.args) == len(definition.params), f"{call.function}, line {call.span.line}"
+
+
 ELSEWHERE = {
     "layers/dropout.dml": "core_layers_test.py",
     "layers/feedForward.dml": "extra_layers_test.py",
