@@ -126,6 +126,9 @@ _WHERE_PLAIN: dict[str, tuple[ast.cmpop, float]] = {
     "exp": (ast.Lt(), 700.0),
     "sqrt": (ast.GtE(), 0.0),
 }
+_IN_ORDER = frozenset(
+    (*_COMPARISONS, *_DOUBLE_OPERATORS, "/")
+)  # operators whose operands are evaluated once, from left to right
 _SCALAR_FUNCTIONS = {
     ("-", INT): "int_sub",
     ("+", INT): "int_add",
@@ -174,6 +177,8 @@ class _Emitter:
         self.elements: set[Operand] = set()  # temporaries that hold an element of a list
         self.cell_names = {Var(s.outs[0]) for s in self.cells}
         self.texts: dict[int, tuple[ast.expr, list[ast.expr]]] = {}  # by id of what `joined` made: that, its parts
+        self.rest: tuple[list[Any], int] = [], 0  # what comes after the statement
+        self.calls: set[str] = set()  # temporaries that wait and are calls of DML functions
         self.stored: set[str] = set()  # temporaries that have become Python variables
         self.owned: set[str] = set()  # matrices whose memory nobody else holds
         self.sums: dict[
@@ -263,12 +268,16 @@ class _Emitter:
     def block(self, block: list[Any]) -> list[ast.stmt]:
         saved_out, saved_pending, saved_certain = self.out, self.pending, set(self.certain)
         self.out, self.pending = [], {}
-        for statement in block:
-            self.statement(statement)
+        self.statements(block)
         self.flush()
         result = self.out
         self.out, self.pending, self.certain = saved_out, saved_pending, saved_certain
         return result
+
+    def statements(self, block: list[Any]) -> None:
+        for k, statement in enumerate(block):
+            self.rest = block, k + 1
+            self.statement(statement)
 
     def statement(self, s: Any) -> None:
         if isinstance(s, Op):
@@ -352,15 +361,10 @@ class _Emitter:
         expression = self.expression(s)
         self.position = position
         outs = [o for o in s.outs if o]
-        if (
-            len(s.outs) == 1
-            and outs
-            and "%" in outs[0]
-            and self.uses.get(outs[0], 0) == 1
-            and self.assignments[outs[0]] == 1
-            and not effects
-            and outs[0] not in self.live_out
-        ):
+        calls = any(
+            isinstance(a, Var) and a.name in self.calls for a in s.args
+        )  # an expression with calls keeps its place
+        if len(s.outs) == 1 and outs and self.is_used_once(outs[0]) and not effects and not calls:
             self.pending[outs[0]] = _Pending(expression, reads, False, s)
             return
         self.flush(set(outs))
@@ -786,7 +790,7 @@ class _Emitter:
 
     def dml_call(self, s: Call) -> None:
         used = {n for a in s.args for n in variables_in(a)}
-        for name in [n for n in self.pending if n not in used]:
+        for name in [n for n in self.pending if n not in used and n not in self.calls]:
             self.flush_one(name)
         reads = set(self.reads_of(s.args))
         self.place(s.span, s.inlined)
@@ -794,6 +798,10 @@ class _Emitter:
         args = [self.operand(a) for a in s.args]
         self.position = position
         call = self.call_name(self.code.names[s.function], self.load("_ctx"), *args)
+        if self.may_wait(s, *self.rest):
+            self.calls.add(s.outs[0])
+            self.pending[s.outs[0]] = _Pending(call, frozenset(reads), False, None)
+            return
         self.flush({o for o in s.outs if o})
         function = self.program.functions[s.function]
         if len(function.outputs) == 1 and s.outs and s.outs[0]:
@@ -803,6 +811,43 @@ class _Emitter:
         else:
             self.bind(s.outs, call, single=False)
         self.release(s, reads | {o for o in s.outs if o})
+
+    def may_wait(self, s: Op | Call, block: list[Any], k: int) -> bool:
+        """Whether the call can be written where its result is used, and still comes in the same order.
+
+        That is so for `f(a) + g(b)`: up to the use only scalars are computed, for that expression, and the use takes them in order.
+        """
+        name = s.outs[0] if len(s.outs) == 1 else ""
+        if not (self.is_used_once(name) and s.out_types and s.out_types[0].data == SCALAR):
+            return False
+        between: set[str] = set()
+        calls: set[str] = set()
+        while k < len(block):
+            after = block[k]
+            k += 1
+            if not isinstance(after, (Op, Call)) or len(after.outs) != 1:
+                return False
+            reads = {n for a in after.args for n in variables_in(a)}
+            plain = isinstance(after, Op) and (
+                after.builtin.name in _IN_ORDER and len(after.args) == 2 and all(t.is_number for t in after.arg_types)
+            )
+            if name in reads:
+                before = (
+                    {n for a in after.args[: after.args.index(Var(name))] for n in variables_in(a)} if plain else set()
+                )
+                return plain and not before & between
+            if isinstance(after, Call):
+                if not self.may_wait(after, block, k):
+                    return False
+                calls.add(after.outs[0])
+            elif not plain or not self.is_used_once(after.outs[0]) or reads & calls:
+                return False  # an expression with calls is computed at its place
+            between.add(after.outs[0])
+        return False
+
+    def is_used_once(self, name: str) -> bool:
+        """Whether a variable is a temporary that may become part of the expression that uses it."""
+        return "%" in name and self.uses.get(name, 0) == 1 and self.assignments[name] == 1 and name not in self.live_out
 
     # ---- control flow
 
@@ -831,8 +876,7 @@ class _Emitter:
         owned = self.own(s)
         self.owned |= owned
         saved, self.out = self.out, []
-        for statement in s.test:
-            self.statement(statement)
+        self.statements(s.test)
         used = set(variables_in(s.condition))
         for name in [n for n in self.pending if n not in used]:
             self.flush_one(name)
