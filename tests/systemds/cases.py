@@ -145,7 +145,7 @@ def difference(found: str, expected: str, relative: float = RELATIVE, absolute: 
 
 
 def _same_numbers(a: str, b: str, relative: float, absolute: float) -> bool:
-    if _NUMBER.sub("0", a) != _NUMBER.sub("0", b):
+    if _NUMBER.sub("#", a) != _NUMBER.sub("#", b):
         return False
     pairs = zip(_NUMBER.findall(a), _NUMBER.findall(b), strict=True)
     return all(_close(float(x), float(y), relative, absolute) for x, y in pairs)
