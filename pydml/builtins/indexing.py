@@ -313,6 +313,15 @@ def _list_position(X: List, index: Any) -> int:
     return position + 1
 
 
+def replace_elements(X: List, rl: Any, ru: Any, cl: Any, value: Any) -> List:
+    """`X[rl:ru] = value` of a list that only the caller holds: in place where one element is replaced."""
+    low, high = _list_range(X, rl, ru, cl)
+    if high - low == 1 and (type(value) is not List or len(value) == 1):
+        if X.replace(low, value[0] if type(value) is List else value):
+            return X
+    return _assign_list(X, rl, ru, cl, value)
+
+
 def _assign_list(X: List, rl: Any, ru: Any, cl: Any, value: Any) -> List:
     low, high = _list_range(X, rl, ru, cl)
     if high - low == 1 and (type(value) is not List or len(value) == 1):

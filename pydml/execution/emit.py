@@ -795,10 +795,13 @@ class _Emitter:
         reads = set(self.reads_of(s.args))
         self.place(s.span, s.inlined)
         position = self.position
-        args = [self.operand(a) for a in s.args]
+        waits = self.may_wait(s, *self.rest)
+        given = set() if waits else self.handed_over(s)
+        args = [self.hand_over(a.name) if isinstance(a, Var) and a.name in given else self.operand(a) for a in s.args]
+        reads -= given
         self.position = position
         call = self.call_name(self.code.names[s.function], self.load("_ctx"), *args)
-        if self.may_wait(s, *self.rest):
+        if waits:
             self.calls.add(s.outs[0])
             self.pending[s.outs[0]] = _Pending(call, frozenset(reads), False, None)
             return
@@ -848,6 +851,22 @@ class _Emitter:
     def is_used_once(self, name: str) -> bool:
         """Whether a variable is a temporary that may become part of the expression that uses it."""
         return "%" in name and self.uses.get(name, 0) == 1 and self.assignments[name] == 1 and name not in self.live_out
+
+    def handed_over(self, s: Call) -> set[str]:
+        """Matrices and lists that nobody reads after the call: the function alone holds them, and they die or change there."""
+        live = self.liveness.after[s] - set(s.outs)
+        once = [a.name for a in s.args if isinstance(a, Var) and a.name not in self.pending]
+        others = [n for a in s.args if not isinstance(a, Var) or a.name in self.pending for n in self.reads_of((a,))]
+        others += [n for p in self.pending.values() for n in p.reads]
+        kept = live | set(others) | (self.live_out - set(s.outs)) | self.shared | self.owned
+        return {n for n in once if once.count(n) == 1 and n in self.releasable and n not in kept}
+
+    def hand_over(self, name: str) -> ast.expr:
+        """`(x, x := None)[0]`: the value of a variable, which is let go before the call."""
+        name = python_name(name)
+        none = ast.NamedExpr(self.store(name), self.constant(None), **self.position)
+        pair = ast.Tuple([self.load(name), none], ast.Load(), **self.position)
+        return ast.Subscript(pair, self.constant(0), ast.Load(), **self.position)
 
     # ---- control flow
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from pydml.builtins.indexing import assign_in_place, checked_assignment
+from pydml.builtins.indexing import assign_in_place, checked_assignment, replace_elements
 from pydml.diagnostics import fail
 from pydml.signature import article
 from pydml.types import UNKNOWN
-from pydml.values import Sparse, arithmetic, type_of
+from pydml.values import List, Sparse, arithmetic, type_of
 
 _getrefcount = sys.getrefcount
 
@@ -77,10 +77,14 @@ _SOLE_OWNER = _measure()
 def owned_assign(X: Any, rl: Any, ru: Any, cl: Any, cu: Any, value: Any) -> Any:
     """`X[rl:ru, cl:cu] = value` in place if X is held by its variable alone, else on a copy.
 
-    Into a sparse matrix only single cells are written in place.
+    Into a sparse matrix only single cells are written in place.  A list lets go of the element that is replaced.
     """
     if type(X) is np.ndarray and _getrefcount(X) <= _SOLE_OWNER and X.base is None and X.flags.writeable:
         return assign_in_place(X, rl, ru, cl, cu, value)
+    if type(X) is List:
+        if _getrefcount(X) <= _SOLE_OWNER:
+            return replace_elements(X, rl, ru, cl, value)
+        return _ASSIGN.run(X, rl, ru, cl, cu, value)
     if type(X) is Sparse and type(value) in (float, int) and _getrefcount(X) <= _SOLE_OWNER:
         r0, r1, c0, c1 = checked_assignment(X, rl, ru, cl, cu, value)
         if r1 - r0 == c1 - c0 == 1:

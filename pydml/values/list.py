@@ -91,6 +91,13 @@ class List:
         result._size = size + 1
         return result
 
+    def replace(self, i: int, item: Any) -> bool:
+        """Put `item` in the place of element i, from 0, unless another list shares the memory; then False."""
+        if _getrefcount(self._elements) > _UNSHARED:
+            return False
+        self._elements[i] = item
+        return True
+
     def position(self, name: str) -> int:
         """0-based position of the element called `name`, or -1."""
         if self._names is not None:
@@ -106,9 +113,10 @@ class List:
         return f"List({list(self.items)!r}, {list(self.names or ())!r})"
 
 
-def _measure() -> int:
+def _measure() -> tuple[int, int]:
+    """References to a list that only a variable holds, as `push` counts them, and to memory of its own, as `replace` does."""
     x = List(())
-    return x.references()
+    return x.references(), _getrefcount(x._elements)
 
 
-_SOLE_OWNER = _measure()
+_SOLE_OWNER, _UNSHARED = _measure()
