@@ -250,7 +250,7 @@ def data_gradient(W: np.ndarray, dout: np.ndarray, g: ConvGeometry, dtype: Any, 
     group, band = tiles(N, grid_rows, grid_columns, g.multiply_adds, 2 * lanes)
     bands = -(-grid_rows // band)
     rows, columns = band + most_i - 1, grid_columns + most_j - 1
-    in_place = (g.Hf, g.Wf, g.sh, g.sw, g.ph, g.pw) == (1, 1, 1, 1, 0, 0) and bands == 1
+    in_place = (g.Hf, g.Wf, g.ph, g.pw) == (1, 1, 0, 0) and bands == 1
     layout_size = g.F * rows * columns
     residues = _residues(g, rows, columns, filter_pitch)
 
@@ -260,19 +260,30 @@ def data_gradient(W: np.ndarray, dout: np.ndarray, g: ConvGeometry, dtype: Any, 
     filters_of = [packed[start:stop] for start, stop in itertools.pairwise(starts)]
     for s, r, A in zip(sizes, residues, filters_of, strict=True):
         _pack(filters, g.Hf * g.Wf, g.C, r.weights, s, A)
-    if (
-        min(len(r.taps) for r in residues) == 0
-    ):  # cells that no filter reaches, where the stride is larger than the filter
+    merged = (g.sh, g.sw, g.H % 2, g.W % 2, bands) == (2, 2, 0, 0, 1)
+    # Cells that no filter reaches, where the stride is larger than the filter
+    if not merged and min(len(r.taps) for r in residues) == 0:
         planes = dX.reshape(N, g.C, g.H, g.W)
-        residues_with_taps = [t for t in zip(sizes, residues, filters_of, strict=True) if len(t[1].taps)]
     else:
         planes = None
-        residues_with_taps = list(zip(sizes, residues, filters_of, strict=True))
+    residues_with_taps = [t for t in zip(sizes, residues, filters_of, strict=True) if len(t[1].taps)]
     no_shift = np.zeros(sizes[0].padded, dtype)
     split = convolution.split_images(dtype, lanes)
     multiply = convolution.multiply_panels(dtype, lanes, height)
+    if merged:
+        merge = convolution.merge_residues(dtype, lanes)
+        quarter = g.H // 2 * (g.W // 2)
+        # Where each residue is in a buffer; those without taps share a row of zeros at its end
+        share = group * g.C * quarter
+        zeros = len(residues_with_taps) * share
+        places_of = np.array([[zeros] * 4, [0] * 4, [0] * 4])
+        for i, (_, r, _) in enumerate(residues_with_taps):
+            places_of[:, (r.a - g.ph) % 2 * 2 + (r.b - g.pw) % 2] = i * share, quarter, g.W // 2
 
     def run(start: int, stop: int) -> None:
+        if merged:
+            parts = buffer("residues", zeros + g.W, dtype)
+            parts[zeros : zeros + g.W] = 0
         for tile in range(start, stop):
             n, u = tile // bands * group, tile % bands * band
             count = min(group, N - n)
@@ -286,21 +297,26 @@ def data_gradient(W: np.ndarray, dout: np.ndarray, g: ConvGeometry, dtype: Any, 
                 )  # fmt: skip
             if planes is not None:
                 planes[n : n + count, :, max(0, u * g.sh - g.ph) : max(0, (u + band) * g.sh - g.ph)] = 0
-            for s, r, A in residues_with_taps:
+            for i, (s, r, A) in enumerate(residues_with_taps):
                 first, last = max(r.u0, u), min(r.u1, u + band)
                 if first >= last:
                     continue
                 B, T, places = s.buffers(dtype)
                 target = n * g.image_cols + (first * g.sh + r.a - g.ph) * g.W + r.v0 * g.sw + r.b - g.pw
                 grid = (last - first, r.v1 - r.v0)
-                if grid[1] == columns == g.W and g.sh == 1:  # rows that follow each other are one
+                out: tuple[Any, ...] = results, target, g.image_cols, g.H * g.W, g.sh * g.W, g.sw
+                if merged:
+                    out = parts, i * share, g.C * quarter, quarter, grid[1], 1
+                if grid[1] == columns == out[4]:  # rows that follow each other are one
                     grid = (1, grid[0] * columns)
+                    out = (*out[:4], grid[1], 1)
                 multiply(
                     source, origin + (first - u) * columns + r.v0, s_pitch, columns, count, *grid,
                     A, g.C, r.taps, len(r.taps), s.block, no_shift,
-                    results, target, g.image_cols, g.H * g.W, g.sh * g.W, g.sw, B, T, places, s.at_once,
-                    source is gradients,
+                    *out, B, T, places, s.at_once, source is gradients,
                 )  # fmt: skip
+            if merged:
+                merge(parts, *places_of, count * g.C, g.H, g.W, results, n * g.image_cols)
 
     parallel_for(run, -(-N // group) * bands, N * g.multiply_adds / MULTIPLY_ADDS_PER_NS)
 

@@ -19,6 +19,7 @@ from __future__ import annotations
 from numba import types
 
 from pydml.backends.cpu.compiled.simd import (
+    alternate_row,
     copy_row,
     copy_strided,
     copy_vectors,
@@ -263,6 +264,25 @@ def multiply_panels(dtype, lanes, height):
         readonly(dtype), *[_int] * 6, values, _int, indexes, _int, _int, readonly(dtype),
         values, *[_int] * 5, values, values, indexes, _int, types.boolean,
     ), run  # fmt: skip
+
+
+@compiled
+def merge_residues(dtype, lanes):
+    """Put planes together from their even and odd rows and columns.  H and W, the sizes of a plane, are even.
+
+    Cell (2i + y, 2j + x) of plane c is R[begin[2y + x] + c*plane[2y + x] + i*row[2y + x] + j]; planes go to out[o0 ...].
+    """
+
+    def run(R, begin, plane, row, planes, H, W, out, o0):
+        for c in range(planes):
+            for y in range(H):
+                k = y % 2 * 2
+                even = begin[k] + c * plane[k] + y // 2 * row[k]
+                odd = begin[k + 1] + c * plane[k + 1] + y // 2 * row[k + 1]
+                alternate_row(lanes, R, even, odd, out, o0 + (c * H + y) * W, W // 2)
+
+    values = vector(dtype)
+    return types.void(values, indexes, indexes, indexes, _int, _int, _int, values, _int), run
 
 
 @compiled

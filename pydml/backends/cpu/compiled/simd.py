@@ -337,6 +337,32 @@ def copy_strided(typingctx, lanes, source, s, step, target, t, length):
 
 
 @intrinsic(prefer_literal=True)
+def alternate_row(typingctx, lanes, source, s, s2, target, t, length):
+    """target[t + 2*i] = source[s + i] and target[t + 2*i + 1] = source[s2 + i] for i < length.  lanes is a constant, and even."""
+
+    def generate(context, builder, signature, args):
+        _, source_, s_, s2_, target_, t_, length_ = args
+
+        def emit(e, place):
+            first, second = (e.load(e.at(e.data(source, source_), builder.add(at, place))) for at in (s_, s2_))
+            to = e.at(e.data(target, target_), builder.add(t_, builder.mul(place, e.int(2))))
+            L = e.lanes
+            if L == 1:
+                pieces = [first, second]
+            else:
+                mask = [i // 2 + (L if i % 2 else 0) for i in range(2 * L)]
+                pieces = [e.shuffle(first, second, mask[:L]), e.shuffle(first, second, mask[L:])]
+            for i, piece in enumerate(pieces):
+                e.store(piece, to, i * L)
+
+        _row_loop(context, builder, target.dtype, _literal(lanes), length_, emit)
+        return context.get_dummy_value()
+
+    i = types.intp
+    return types.void(lanes, source, i, i, target, i, i), generate
+
+
+@intrinsic(prefer_literal=True)
 def add_row(typingctx, lanes, source, s, number, target, t, length):
     """target[t + i] = source[s + i] + number for i < length; the rows must not overlap.  lanes is a constant."""
 
