@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pydml.builtins.operators import matrix_product
 from pydml.builtins.registry import builtin
 from pydml.diagnostics import fail
 from pydml.types import Type, matrix_type
@@ -34,3 +35,14 @@ sampledProduct.fails(
     "sampledProduct(matrix(1, 2, 3), matrix(1, 3, 1), matrix(1, 3, 1))", "shape-mismatch", "W has 2 rows"
 )
 sampledProduct.fails("sampledProduct(matrix(1, 2, 3), matrix(1, 2, 1), matrix(1, 3, 2))", "shape-mismatch", "V has 2")
+
+
+@builtin(
+    "sampled product chain(W: any, U: any, V: any) -> any",
+    infer=lambda W, U, V: matrix_product.infer((_type(W, U, V), V))[0],
+    storages="any",
+    self_checking=True,
+)
+def sampled_chain(W, U, V):
+    """sampledProduct(W, U, V) %*% V, made by `ir.passes.algebra`: a kernel computes each cell of the first product and uses it at once."""
+    return matrix_product(sampledProduct(W, U, V), V)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pydml.backends.cpu import ordering
+from pydml.backends.cpu import ordering, threads
 from pydml.backends.sparse import product
 from pydml.builtins import registry
+from pydml.diagnostics import DMLError
 from pydml.values import Sparse, to_dense
 
 
@@ -87,5 +88,13 @@ def test_sampled_product(rng, monkeypatch, compiled):
     result = builtin.run(S, U, V)
     assert type(result) is Sparse
     np.testing.assert_allclose(result.to_dense(), S.to_dense() * (U @ V.T))
+    chain = registry.get("sampled product chain")
+    for W, A, B in ((S, U, V), (S.transposed(), V, U)):
+        got = chain.run(W, A, B)
+        np.testing.assert_allclose(got, (W.to_dense() * (A @ B.T)) @ B)
+        with threads.limit(1):
+            np.testing.assert_array_equal(chain.run(W, A, B), got)
+    with pytest.raises(DMLError, match="V has 4"):
+        chain.run(S, U[:, :2], V)
     U[7, 2] = np.nan
     np.testing.assert_allclose(to_dense(builtin.run(S, U, V)), S.to_dense() * (U @ V.T))

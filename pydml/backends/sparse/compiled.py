@@ -49,6 +49,27 @@ def sampled(index, dtype):
 
 
 @compiled
+def sampled_chain_of_columns(index, dtype):
+    """Add to out[i,] the products data[p] * sum(U[i,] * V[j,]) * V[j,] of the stored cells p = (i, j) of columns begin:end."""
+    integer, real = _INDEXES[index], _FLOATS[dtype]
+
+    def run(indptr, indices, data, U, V, begin, end, out):
+        k = U.shape[1]
+        for j in range(begin, end):
+            for p in range(indptr[j], indptr[j + 1]):
+                i = indices[p]
+                s = data[p] * _inner(U, V, i, j)
+                target = out[i]
+                for c in range(k):
+                    target[c] += s * V[j, c]
+
+    return types.void(
+        _row(integer), _row(integer), _row(real), _matrix(real), _matrix(real), types.intp, types.intp,
+        _matrix(real, readonly=False),
+    ), run  # fmt: skip
+
+
+@compiled
 def gram(index, dtype):
     """Add the upper triangle of t(S) %*% S, of the rows begin:end of S, to `out`.  Indices of a row ascend."""
     integer, real = _INDEXES[index], _FLOATS[dtype]

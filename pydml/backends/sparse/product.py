@@ -14,7 +14,6 @@ from pydml.values import Sparse, type_of
 from pydml.values.storage import SPARSITY_TURN_POINT
 
 _DENSE_OPERAND_BYTES = 2**28
-_CHUNK_CELLS = 1 << 18
 _TILE_CELLS = 1 << 18  # stored cells of a tile
 _PARTIAL_SUMS = 8
 _THREADED_WORK = 1 << 21  # products below which one call is as fast
@@ -160,6 +159,48 @@ def sampledProduct_sparse(W, U, V):
     return with_data(W, out)
 
 
+@kernel("sampled product chain", "sparse", "dense", "dense")
+def sampled_chain_sparse(W, U, V):
+    """The first product is not stored.  Of compressed columns, as a transposed matrix has them, tiles give partial sums."""
+    m, n = W.shape
+    rank = U.shape[1]
+    work = float(W.nnz) * rank
+    form = W.compressed
+    by_rows = form.format == "csr"
+    if (
+        (U.shape[0], V.shape) != (m, (n, rank))
+        or work < _COMPILED_WORK
+        or (not by_rows and m * _PARTIAL_SUMS > form.nnz)
+        or not (all_finite(U) and all_finite(V) and all_finite(form.data))
+    ):
+        return NotImplemented
+    from pydml.backends.sparse import compiled
+
+    dtype = form.dtype
+    U, V = np.ascontiguousarray(U, dtype), np.ascontiguousarray(V, dtype)
+    bounds = _tiles(form.indptr, 1 << 16 if by_rows else _PARTIAL_SUMS)
+    tiles = len(bounds) - 1
+    kind = compiled.sampled if by_rows else compiled.sampled_chain_of_columns
+    multiply = kind(form.indices.dtype.name, dtype.name)
+    out = np.empty((m, rank), dtype) if by_rows else np.zeros((tiles, m, rank), dtype)
+
+    def run(start: int, stop: int) -> None:
+        for tile in range(start, stop):
+            a, b = int(bounds[tile]), int(bounds[tile + 1])
+            if not by_rows:
+                multiply(form.indptr, form.indices, form.data, U, V, a, b, out[tile])
+                continue
+            first = form.indptr[a]
+            cells = slice(int(first), int(form.indptr[b]))
+            starts, indices = form.indptr[a : b + 1] - first, form.indices[cells]
+            data = np.empty(len(indices), dtype)
+            multiply(starts, indices, form.data[cells], U[a:b], V, 0, b - a, data)
+            out[a:b] = type(form)((data, indices, starts), shape=(b - a, n)) @ V
+
+    parallel_for(run, tiles, 2 * work * _NS_PER_PRODUCT)
+    return out if by_rows else out.sum(axis=0)
+
+
 @kernel("%*%", "sparse", "sparse")
 def product_sparse_sparse(left, right):
     _check(left, right)
@@ -175,20 +216,6 @@ def product_sparse_sparse(left, right):
     if share > SPARSITY_TURN_POINT and b.shape[0] * n * 8 <= _DENSE_OPERAND_BYTES:
         return np.asarray(a @ b.toarray())
     return finish(a @ b)
-
-
-@kernel("sampledProduct", "sparse", "dense", "dense")
-def sampled_product_sparse(W, U, V):
-    """U %*% t(V) at the stored cells of W alone."""
-    rows, cols = row_numbers(W), W.csr.indices
-    if not (all_finite(U) and all_finite(V)):
-        return NotImplemented  # a cell that is not stored may be NaN
-    data = np.empty(W.nnz, np.result_type(W.dtype, U.dtype, V.dtype))
-    step = max(1, _CHUNK_CELLS // max(U.shape[1], 1))
-    for start in range(0, data.size, step):
-        part = slice(start, start + step)
-        data[part] = np.einsum("ij,ij->i", U[rows[part]], V[cols[part]])
-    return with_data(W, W.csr.data * data)
 
 
 # by names of indexes in the order of their first use: what the equation means for matrices

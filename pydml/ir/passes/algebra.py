@@ -130,6 +130,8 @@ RULES = (
     Rule(t(A) @ ((w * (A @ v)) - y), chain(A, v, w, y, FALSE)),
     Rule(t(A) @ ((A @ v) * w), chain(A, v, w, MISSING, TRUE)),
     Rule(t(A) @ (((A @ v) * w) - y), chain(A, v, w, y, TRUE)),
+    # the step of a factorisation with missing cells: the first product need not exist
+    Rule(Apply("sampledProduct", A, w, v) @ v, Apply("sampled product chain", A, w, v)),
     # products with a diagonal matrix scale rows or columns
     Rule(A @ diag(v), Apply("product with diagonal", A, v)),
     Rule(diag(v) @ A, Apply("diagonal product", v, A)),
