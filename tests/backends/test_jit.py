@@ -8,6 +8,7 @@ import time
 
 import numpy as np
 import pytest
+from numba import types
 
 from pydml.backends.cpu import jit, product, winograd
 from pydml.builtins import conv as meaning
@@ -15,33 +16,51 @@ from pydml.builtins.conv import ConvGeometry
 
 CODE = """
 import numpy as np
+from pydml.backends.cpu import fused_machine
 from pydml.backends.cpu.compiled import convolution
-kernel = convolution.gather_sums(np.float32, 8, 6)
+kernel = KERNEL
 print(sum(kernel.stats.cache_hits.values()), sum(kernel.stats.cache_misses.values()))
 """
 
 
-def run(folder):
+KERNELS = ["convolution.gather_sums(np.float32, 8, 6)", "fused_machine.machine_code(np.float32)"]
+
+
+def run(folder, kernel=KERNELS[0]):
     environment = {**os.environ, "PYDML_CACHE_DIR": str(folder)}
     done = subprocess.run(
-        [sys.executable, "-c", CODE], env=environment, check=True, timeout=120, stdout=subprocess.PIPE
+        [sys.executable, "-c", CODE.replace("KERNEL", kernel)],
+        env=environment,
+        check=True,
+        timeout=120,
+        stdout=subprocess.PIPE,
     )
     return done.stdout.split()
 
 
-def test_second_process_loads_what_the_first_compiled(tmp_path):
+@pytest.mark.parametrize("kernel", KERNELS)
+def test_second_process_loads_what_the_first_compiled(tmp_path, kernel):
     folder = tmp_path / "cache"
     old, recent = folder / "compiled-of-old", folder / "compiled-of-yesterday"
     for other, days in ((old, 40), (recent, 1)):
         other.mkdir(parents=True)
         os.utime(other, (time.time() - days * 86400,) * 2)
     folder.chmod(0o700)
-    assert run(folder) == [b"0", b"1"]
+    assert run(folder, kernel) == [b"0", b"1"]
     assert not old.exists()
     assert recent.exists()
     (compiled,) = set(folder.glob("compiled-*")) - {recent}
     assert stat.S_IMODE(compiled.stat().st_mode) == 0o700
-    assert run(folder) == [b"1", b"0"]
+    assert run(folder, kernel) == [b"1", b"0"]
+
+
+def test_a_kernel_may_not_carry_functions_from_its_factory():
+    def factory():
+        helper = len
+        return types.intp(types.intp), lambda n: helper((n,))
+
+    with pytest.raises(TypeError, match="must find helper in its module"):
+        jit.compiled(factory)()
 
 
 def test_an_unsafe_folder_is_not_used(tmp_path):

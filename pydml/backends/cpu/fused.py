@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from pydml.backends.cpu import fused_machine as machine
+from pydml.backends.cpu.compiled import operations
 from pydml.backends.cpu.reorg import contiguous
 from pydml.backends.cpu.threads import parallel_for
 from pydml.builtins.fused import Template, fused
@@ -231,7 +232,7 @@ def _is_two(value: Any) -> bool:
 def _machine_code(plan: _Plan, template: Template, inputs: tuple[Any, ...]) -> _MachineCode | None:
     """The steps for the machine; None if one of them is not known to it, or there are too many matrices."""
     rows, channels, length = plan.size
-    if min(length, machine.RUN) < 16:
+    if min(length, operations.RUN) < 16:
         return None  # runs too short to be worth their start
     order = {i: k for k, (i, _, _) in enumerate(plan.steps)}
     operands: list[int] = []
@@ -250,19 +251,19 @@ def _machine_code(plan: _Plan, template: Template, inputs: tuple[Any, ...]) -> _
         name = template.steps[i].builtin
         if name == "^":
             x = position(args[0])
-            table.append((machine.CODES["*"], x, x))
-        elif name not in machine.CODES:
+            table.append((operations.CODES["*"], x, x))
+        elif name not in operations.CODES:
             return None
         elif len(args) == 1:
-            table.append((machine.CODES[name], position(args[0]), 0))
+            table.append((operations.CODES[name], position(args[0]), 0))
         else:
             x, y = position(args[0]), position(args[1])
-            if name in ("+", "*", "min", "max", "==", "!=") and x >= 0 and kinds[x] == machine.SCALAR:
+            if name in ("+", "*", "min", "max", "==", "!=") and x >= 0 and kinds[x] == operations.SCALAR:
                 x, y = y, x  # one number on the right is cheaper
-            table.append((machine.CODES[name], x, y))
-    if len(operands) > machine.MAX_INPUTS:
+            table.append((operations.CODES[name], x, y))
+    if len(operands) > operations.MAX_INPUTS:
         return None
-    runs = -(-length // machine.RUN) * channels
+    runs = -(-length // operations.RUN) * channels
     blocks = {"colSums": runs, "rowSums": rows}.get(plan.reduction, runs * rows)
     return _MachineCode(np.array(table, np.int64), tuple(operands), np.array(kinds, np.int64), blocks)
 
@@ -270,12 +271,12 @@ def _machine_code(plan: _Plan, template: Template, inputs: tuple[Any, ...]) -> _
 def _kind(plan: _Plan, ref: int) -> int:
     view = plan.views.get(ref)
     if view is None or view == (1, 1, 1):
-        return machine.SCALAR
+        return operations.SCALAR
     if view == plan.size:
-        return machine.FULL
+        return operations.FULL
     if view[0] == 1:
-        return machine.CHANNEL if view[2] == 1 and plan.size[2] != 1 else machine.ROW
-    return machine.COLUMN
+        return operations.CHANNEL if view[2] == 1 and plan.size[2] != 1 else operations.ROW
+    return operations.COLUMN
 
 
 _work = 0
@@ -298,21 +299,26 @@ def _run_machine(plan: _Plan, operands: dict[int, Any], out: Any, dtype: Any) ->
     addresses = np.zeros(max(1, len(code.operands)), np.int64)  # of arrays that `operands` keeps alive
     for k, ref in enumerate(code.operands):
         value = operands[ref]
-        if code.kinds[k] == machine.SCALAR:
+        if code.kinds[k] == operations.SCALAR:
             scalars[k] = value if type(value) is not np.ndarray else value.reshape(-1)[0]
         else:
             addresses[k] = value.ctypes.data
     rows, channels, length = plan.size
-    mode = {"": machine.CELLS, "sum": machine.SUM, "colSums": machine.COLUMN_SUMS, "rowSums": machine.ROW_SUMS}
+    mode = {
+        "": operations.CELLS,
+        "sum": operations.SUM,
+        "colSums": operations.COLUMN_SUMS,
+        "rowSums": operations.ROW_SUMS,
+    }
     kind = mode[plan.reduction]
     target = 0 if out is None else out.ctypes.data
     work = rows * channels * length * len(code.steps) * STEP_NS
     tasks = max(1, min(code.blocks, 64, int(work / TASK_NS)))
     bounds = [code.blocks * t // tasks for t in range(tasks + 1)]
-    if kind == machine.SUM:
+    if kind == operations.SUM:
         sums = [np.zeros(1) for _ in range(tasks)]
     else:
-        size = {machine.COLUMN_SUMS: channels * length, machine.ROW_SUMS: rows}.get(kind, 0)
+        size = {operations.COLUMN_SUMS: channels * length, operations.ROW_SUMS: rows}.get(kind, 0)
         sums = [np.zeros(size)] * tasks
 
     sizes = (rows, channels, length)
@@ -324,12 +330,12 @@ def _run_machine(plan: _Plan, operands: dict[int, Any], out: Any, dtype: Any) ->
             function(kind, code.steps, code.kinds, scalars, addresses, *sizes, *part, target, sums[t], lines)
 
     parallel_for(run, tasks, work_ns=work)
-    if kind == machine.CELLS:
+    if kind == operations.CELLS:
         return out
-    if kind == machine.SUM:
+    if kind == operations.SUM:
         return float(np.sum([s[0] for s in sums]))
     total = sums[0]
-    return total.reshape((1, -1) if kind == machine.COLUMN_SUMS else (-1, 1)).astype(dtype, copy=False)
+    return total.reshape((1, -1) if kind == operations.COLUMN_SUMS else (-1, 1)).astype(dtype, copy=False)
 
 
 def _blocks(size: tuple[int, int, int]) -> list[tuple[slice, slice, slice]]:

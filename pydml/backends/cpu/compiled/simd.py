@@ -17,6 +17,7 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
+from pydml.backends.cpu.compiled.operations import OPERATIONS
 from pydml.backends.cpu.compiled.winograd_matrices import input_matrix, kernel_matrix, output_matrix
 
 _I32 = ir.IntType(32)
@@ -933,7 +934,7 @@ def winograd_inverse(typingctx, n, m, lanes, source, s, s_point, target, offsets
 
 
 def _operation(e, name, x, y):
-    """The value of one operation of `fused_machine.OPERATIONS`; y is of no use to those with one operand."""
+    """The value of one operation of `operations.OPERATIONS`; y is of no use to those with one operand."""
     b = e.builder
     one, zero = e.constant(1), e.zero
 
@@ -974,10 +975,8 @@ def operate(typingctx, lanes, like, code, x, x_step, y, y_step, target, length):
     """Cell i of the target is (cell i*x_step of x) op (cell i*y_step of y), for i < length.
 
     x, y, target: addresses; the target may be x or y itself.  Steps are 1, or 0 for a value that repeats, of which a whole
-    vector must be there.  code: place in `fused_machine.OPERATIONS`.  like: an array of the cells' type.  lanes is a constant.
+    vector must be there.  code: place in `operations.OPERATIONS`.  like: an array of the cells' type.  lanes is a constant.
     """
-    from pydml.backends.cpu.fused_machine import OPERATIONS
-
     width = _literal(lanes)
 
     def generate(context, builder, signature, args):
