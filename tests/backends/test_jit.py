@@ -18,12 +18,13 @@ CODE = """
 import numpy as np
 from pydml.backends.cpu import fused_machine
 from pydml.backends.cpu.compiled import convolution
+from pydml.backends.text import compiled as text
 kernel = KERNEL
 print(sum(kernel.stats.cache_hits.values()), sum(kernel.stats.cache_misses.values()))
 """
 
 
-KERNELS = ["convolution.gather_sums(np.float32, 8, 6)", "fused_machine.machine_code(np.float32)"]
+KERNELS = ["convolution.gather_sums(np.float32, 8, 6)", "fused_machine.machine_code(np.float32)", "text.parse_libsvm()"]
 
 
 def run(folder, kernel=KERNELS[0]):

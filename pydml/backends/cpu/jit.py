@@ -52,7 +52,7 @@ def _compile(signature: Any, function: Callable[..., Any]) -> Callable[..., Any]
     import numba
 
     for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
-        # Numba's key has what a closure holds; an intrinsic there is another one in each process, so that nothing is ever found again.
+        # Numba's key has what a closure holds; a compiled function there is another one in each process, so that nothing is found again.
         if callable(cell.cell_contents) and not isinstance(cell.cell_contents, (type, numba.types.Type)):
             raise TypeError(f"{function.__module__}: a kernel must find {name} in its module, not in its factory")
     dispatcher = numba.njit(nogil=True, error_model="numpy", boundscheck=False)(function)

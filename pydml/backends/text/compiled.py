@@ -230,6 +230,14 @@ def _at(data, p, stop, sep):
     return True
 
 
+@njit(inline="always")
+def _separates(one_character, data, p, stop, sep):
+    """Whether a separator is at a position; the first argument is a constant of the kernel."""
+    if one_character:
+        return data[p] == sep[0]
+    return _at(data, p, stop, sep)
+
+
 @compiled
 def count_lines():
     """Line ends in data[start:stop]."""
@@ -253,25 +261,18 @@ def parse_csv(dtype, one_character):
     special cells: DONE; FULL: there is no room for one more; WRONG_COUNT, EMPTY_LINE: see the row in `state`.
     """
 
-    if one_character:
-
-        @njit(inline="always")
-        def at(data, p, stop, sep):
-            return data[p] == sep[0]
-
-    else:
-        at = _at
-
     def run(data, stop, sep, cols, fill, default, numeric_missing, fives, exact_powers, state, out, special):
         p, row, col = state[0], state[1], state[2]
         found = 0
         status = DONE
         while p < stop:
             cell = p
-            while data[p] <= 32 and (data[p] == 32 or data[p] == 9) and not at(data, p, stop, sep):
+            while (
+                data[p] <= 32 and (data[p] == 32 or data[p] == 9) and not _separates(one_character, data, p, stop, sep)
+            ):
                 p += 1
             ended = data[p] == 10 or (data[p] == 13 and data[p + 1] == 10)
-            if ended or at(data, p, stop, sep):
+            if ended or _separates(one_character, data, p, stop, sep):
                 if ended and cols == 1:
                     status = EMPTY_LINE
                     break
@@ -287,11 +288,11 @@ def parse_csv(dtype, one_character):
                         after = -1
             if after >= 0:
                 p = after
-                while (data[p] == 32 or data[p] == 9) and not at(data, p, stop, sep):
+                while (data[p] == 32 or data[p] == 9) and not _separates(one_character, data, p, stop, sep):
                     p += 1
                 if data[p] == 13 and data[p + 1] == 10:
                     p += 1
-                if data[p] != 10 and not at(data, p, stop, sep):
+                if data[p] != 10 and not _separates(one_character, data, p, stop, sep):
                     after = -1
             if col == cols:
                 status = WRONG_COUNT
@@ -304,7 +305,7 @@ def parse_csv(dtype, one_character):
                     status = FULL
                     break
                 p = cell
-                while data[p] != 10 and not at(data, p, stop, sep):
+                while data[p] != 10 and not _separates(one_character, data, p, stop, sep):
                     p += 1
                 special[found, 0] = row
                 special[found, 1] = col
@@ -397,6 +398,31 @@ def parse_triples():
     return signature, run
 
 
+@njit(inline="always")
+def _divides(c, sep):
+    return c == sep or (sep < 0 and (c == 32 or c == 9 or c == 44))
+
+
+@njit(inline="always")
+def _ends(data, p):
+    return data[p] == 10 or data[p] == 35 or (data[p] == 13 and data[p + 1] == 10)
+
+
+@njit
+def _after_entry(data, p, sep):
+    """The position after the blanks behind an entry; -1 if something else follows."""
+    while (data[p] == 32 or data[p] == 9) and not _divides(data[p], sep):
+        p += 1
+    return p if _divides(data[p], sep) or _ends(data, p) else -1
+
+
+@njit
+def _next_entry(data, p, sep):
+    while _divides(data[p], sep) or data[p] == 32 or data[p] == 9:
+        p += 1
+    return p
+
+
 @compiled
 def parse_libsvm():
     """Parse whole lines `label index:value ...`, up to the line end before `stop`.
@@ -406,40 +432,19 @@ def parse_libsvm():
     the position in `state` is left to the caller.
     """
 
-    @njit(inline="always")
-    def divides(c, sep):
-        return c == sep or (sep < 0 and (c == 32 or c == 9 or c == 44))
-
-    @njit(inline="always")
-    def ends(data, p):
-        return data[p] == 10 or data[p] == 35 or (data[p] == 13 and data[p + 1] == 10)
-
-    @njit
-    def after(data, p, sep):
-        """The position after the blanks behind an entry; -1 if something else follows."""
-        while (data[p] == 32 or data[p] == 9) and not divides(data[p], sep):
-            p += 1
-        return p if divides(data[p], sep) or ends(data, p) else -1
-
-    @njit
-    def next_entry(data, p, sep):
-        while divides(data[p], sep) or data[p] == 32 or data[p] == 9:
-            p += 1
-        return p
-
     def run(data, stop, sep, index_sep, features, fives, exact_powers, state, i, j, values):
         p, n, row = state[0], state[1], state[2]
         while p < stop:
             line = p
             first = n
-            p = next_entry(data, p, sep)
-            if not ends(data, p):
+            p = _next_entry(data, p, sep)
+            if not _ends(data, p):
                 label, p = _number(data, p, fives, exact_powers)
                 if p >= 0:
-                    p = after(data, p, sep)
+                    p = _after_entry(data, p, sep)
                 if p >= 0:
-                    p = next_entry(data, p, sep)
-                while p >= 0 and not ends(data, p):
+                    p = _next_entry(data, p, sep)
+                while p >= 0 and not _ends(data, p):
                     start = p
                     index = np.int64(0)
                     while 48 <= data[p] <= 57:
@@ -455,9 +460,9 @@ def parse_libsvm():
                     j[n] = index - 1
                     values[n] = value
                     n += 1
-                    p = after(data, p, sep)
+                    p = _after_entry(data, p, sep)
                     if p >= 0:
-                        p = next_entry(data, p, sep)
+                        p = _next_entry(data, p, sep)
                 if p < 0:
                     state[0] = line
                     state[1] = first
