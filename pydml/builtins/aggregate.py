@@ -24,7 +24,7 @@ ndarray = np.ndarray
 
 
 def _total(X: np.ndarray) -> float:
-    return float(X.sum(dtype=np.float64))
+    return float(np.add.reduce(X, None, np.float64))
 
 
 @builtin("sum(X: matrix) -> double", self_checking=True)

@@ -168,6 +168,13 @@ def cell(X: Any, i: Any, j: Any) -> float:
     return as_scalar(index(X, i, i, j, j))
 
 
+def element(items: list[Any], i: int) -> Any:
+    """Element i of a list that a loop has taken apart.  Raises DMLError "index" as "[]" does."""
+    if 0 < i <= len(items):
+        return items[i - 1]
+    return index(List(items), i, i, None, None)
+
+
 # ---- left indexing
 
 

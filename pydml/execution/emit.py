@@ -174,6 +174,7 @@ class _Emitter:
         self.liveness = liveness
         self.ranges = ranges
         self.cells, self.list_elements = _single_cells(function.body, self.uses, self.assignments, self.live_out)
+        self.taken: dict[str, str] = {}  # lists of DML that are lists of Python in the loop around
         self.elements: set[Operand] = set()  # temporaries that hold an element of a list
         self.cell_names = {Var(s.outs[0]) for s in self.cells}
         self.texts: dict[int, tuple[ast.expr, list[ast.expr]]] = {}  # by id of what `joined` made: that, its parts
@@ -347,6 +348,9 @@ class _Emitter:
     def op(self, s: Op) -> None:
         if s.builtin.name == "=" and s.args[0] == Var(s.outs[0]):
             return
+        if s.builtin.name == "append" and s.outs[0] in self.taken:
+            self.append(s)
+            return
         if s.builtin.name == "[]=" and self.is_cell_write(s) and s.outs[0] in self.owned:
             self.write_cell(s)
             return
@@ -419,6 +423,8 @@ class _Emitter:
             return self.operand(s.args[0])
         if name == "as.scalar" and s.args[0] in self.elements and s.out_types[0].value != UNKNOWN:
             return self.operand(s.args[0])
+        if name == "length" and isinstance(s.args[0], Var) and s.args[0].name in self.taken:
+            return self.call_name("_len", self.load(self.taken[s.args[0].name]))
         if name == "append" and s.args[0] == Var(s.outs[0]) and self.is_pushed(s):
             items, value = self.operands(s)
             push = ast.Attribute(items, "push", ast.Load(), **self.position)
@@ -533,11 +539,62 @@ class _Emitter:
         if s not in self.list_elements or args is None or args[1] is None:
             return None
         self.elements.add(Var(s.outs[0]))
+        if isinstance(s.args[0], Var) and s.args[0].name in self.taken:
+            return self.taken_element(s, self.load(self.taken[s.args[0].name]), args[1].low)
         items, i = (self.operand(s.args[k]) for k in (0, 1))
         if isinstance(items, ast.Name):
             none = self.constant(None)
             self.check(self.call_name(self.builtin_name(s.builtin, "run"), items, i, i, none, none))
         return ast.Call(ast.Attribute(items, "at", ast.Load(), **self.position), [i], [], **self.position)
+
+    def taken_element(self, s: Op, items: ast.expr, low: int) -> ast.expr:
+        """`l[i]` where l is a list of Python."""
+        i = self.operand(s.args[1])
+        slow = self.call_name("_element", items, i)
+        if low < 1 and not isinstance(i, ast.Name):
+            return slow
+        self.check(slow)
+        fast = ast.Subscript(items, self.add_constant(i, -1), ast.Load(), **self.position)
+        if low >= 1:
+            return fast
+        return ast.IfExp(ast.Compare(i, [ast.Gt()], [self.constant(0)], **self.position), fast, slow, **self.position)
+
+    def append(self, s: Op) -> None:
+        """`l = append(l, value)` where l is a list of Python."""
+        self.place(s.span, s.inlined)
+        position = self.position
+        value = self.operand(s.args[1])
+        self.flush({s.outs[0]})
+        self.position = position
+        append = ast.Attribute(self.load(self.taken[s.outs[0]]), "append", ast.Load(), **position)
+        self.out.append(ast.Expr(ast.Call(append, [value], [], **position), **position))
+        self.release(s, set(variables_in(s.args[1])))
+
+    def take(self, s: For | While) -> list[ast.stmt]:
+        """Before a loop that only appends to lists and reads their elements, make them lists of Python; what makes them lists again."""
+        after: list[ast.stmt] = []
+        for name, appends in sorted(_only_by_elements(s, self.is_pushed, self.is_taken_element).items()):
+            if name not in self.certain or name in self.taken or name in self.shared:
+                continue
+            variable = self.load(python_name(name))
+            items, names = f"_items_{python_name(name)}", f"_names_{python_name(name)}"
+            method = ast.Attribute(variable, "taken" if appends else "sealed", ast.Load(), **self.position)
+            call = ast.Call(method, [], [], **self.position)
+            if appends:
+                pair = ast.Tuple([self.store(items), self.store(names)], ast.Store(), **self.position)
+                self.out.append(ast.Assign([pair], call, **self.position))
+                self.out.append(ast.Assign([self.store(python_name(name))], self.constant(None), **self.position))
+                made = self.call_name("_made", self.load(items), self.load(names))
+                after.append(ast.Assign([self.store(python_name(name))], made, **self.position))
+            else:
+                self.out.append(ast.Assign([self.store(items)], call, **self.position))
+            after.append(ast.Assign([self.store(items)], self.constant(None), **self.position))
+            self.taken[name] = items
+        return after
+
+    def is_taken_element(self, s: Op) -> bool:
+        args = self.ranges.args.get(s)
+        return s in self.list_elements and args is not None and args[1] is not None
 
     def check(self, expression: ast.expr) -> None:
         """Enter an expression that raises the DMLError for an index of the operation at this position."""
@@ -892,8 +949,9 @@ class _Emitter:
     def while_(self, s: While) -> None:
         self.flush()
         self.place(s.span)
-        owned = self.own(s)
+        owned, taken = self.own(s), dict(self.taken)
         self.owned |= owned
+        after = self.take(s)
         saved, self.out = self.out, []
         self.statements(s.test)
         used = set(variables_in(s.condition))
@@ -910,8 +968,8 @@ class _Emitter:
             loop = ast.While(self.constant(True), [*before, stop, *body], [], **position)
         else:
             loop = ast.While(test, body or [ast.Pass(**position)], [], **position)
-        self.owned -= owned
-        self.out.append(loop)
+        self.owned, self.taken = self.owned - owned, taken
+        self.out += [loop, *after]
         self.release(s, _mentioned([s]))
 
     def iterations(self, s: For | ParFor) -> ast.expr:
@@ -952,13 +1010,19 @@ class _Emitter:
     def for_(self, s: For) -> None:
         iterations = self.iterations(s)
         position = self.position
-        owned = self.own(s)
+        owned, taken = self.own(s), dict(self.taken)
         self.owned |= owned
+        before = len(self.out)
+        after = self.take(s)
+        if after and not all(isinstance(o, Const) for o in operands_of(s)):  # the bounds may be of these lists
+            self.out.insert(before, ast.Assign([self.store("_range_of_loop")], iterations, **position))
+            iterations = self.load("_range_of_loop")
         body = self.block(s.body)
         self.position = position
-        self.owned -= owned
+        self.owned, self.taken = self.owned - owned, taken
         target = self.store(python_name(s.variable))
         self.out.append(ast.For(target, iterations, body or [ast.Pass(**position)], [], **position))
+        self.out += after
         self.release(s, _mentioned([s]))
 
     def parfor(self, s: ParFor) -> None:
@@ -1077,6 +1141,31 @@ def _single_cells(
             found.add(indexing[s.args[0].name])
     lists = {s for s in found if s.arg_types[0].data == LIST}
     return found - lists, lists
+
+
+def _only_by_elements(
+    loop: For | While, is_pushed: Callable[[Op], bool], is_element: Callable[[Op], bool]
+) -> dict[str, bool]:
+    """Lists that a loop uses in no way but to append to them and to read elements; whether it appends."""
+    found: dict[str, bool] = {}
+    other: set[str] = set()
+    for s in walk([loop]):
+        mentioned = writes(s) | {n for o in operands_of(s) for n in variables_in(o)}
+        if isinstance(s, ParFor):
+            mentioned = _mentioned([s])
+        elif isinstance(s, Op) and s.args and isinstance(s.args[0], Var):
+            name = s.args[0].name
+            rest = {n for a in s.args[1:] for n in variables_in(a)}
+            if s.builtin.name == "append" and s.outs == (name,) and is_pushed(s):
+                found[name] = True
+                mentioned = rest
+            elif is_element(s):
+                found.setdefault(name, False)
+                mentioned = rest | writes(s)
+            elif s.builtin.name == "length":
+                mentioned = writes(s)
+        other |= mentioned
+    return {name: appends for name, appends in found.items() if name not in other}
 
 
 def _written_by_cells(loop: For | While, is_cell_write: Callable[[Op], bool], cells: set[Op]) -> set[str]:

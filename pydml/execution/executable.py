@@ -29,7 +29,7 @@ from pydml.ir.text import program_text
 from pydml.signature import REQUIRED, Parameter, Signature, suggest
 from pydml.syntax import ast as syntax
 from pydml.types import Type
-from pydml.values import arithmetic, type_of
+from pydml.values import List, arithmetic, type_of
 
 STAGES = ("syntax", "ir", "types", "program", "python")
 
@@ -132,7 +132,7 @@ class Executable:
         return namespace
 
     def _make_namespace(self, statistics: Any) -> dict[str, Any]:
-        from pydml.builtins.indexing import assign_in_place, cell
+        from pydml.builtins.indexing import assign_in_place, cell, element
         from pydml.execution.parfor import MISSING, ParforRunner, assign_recorded
 
         runtime.initialize()
@@ -154,6 +154,9 @@ class Executable:
             "_assign_shared": assign_in_place,
             "_assign_recorded": assign_recorded,
             "_cell": cell,
+            "_element": element,
+            "_made": List.made,
+            "_len": len,
             "_run_parfor": ParforRunner(self.code.parfors),
         }
         namespace.update(self.code.templates)

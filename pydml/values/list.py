@@ -17,11 +17,12 @@ class List:
     A list that `appended` makes shares the memory of the one before, so that appending in a loop takes constant time.
     """
 
-    __slots__ = ("_elements", "_names", "_size")
+    __slots__ = ("_elements", "_names", "_sealed", "_size")
 
     def __init__(self, items: Sequence[Any], names: Sequence[str | None] | None = None):
         self._elements = list(items)
         self._size = len(self._elements)
+        self._sealed = False  # a loop reads the memory: who appends takes a copy
         self._names = list(names) if names is not None and any(n is not None for n in names) else None
 
     @property
@@ -69,16 +70,43 @@ class List:
         return self.appended(item)
 
     def references(self) -> int:
-        """How many references there are while a method with one argument runs."""
+        """How many references there are while a method runs."""
         return _getrefcount(self)
+
+    # ---- for loops that only append to a list and read its elements, which work with a list of Python
+
+    def taken(self) -> tuple[list[Any], list[str | None] | None]:
+        """The elements and names, to be changed by a loop that makes a list of them again by `made`.
+
+        They are the memory of this list if only the variable of the caller holds it, which has to drop it.
+        """
+        if _getrefcount(self) <= _SOLE_OWNER and len(self._elements) == self._size:
+            return self._elements, self._names
+        return self._elements[: self._size], None if self._names is None else self._names[: self._size]
+
+    @classmethod
+    def made(cls, elements: list[Any], names: list[str | None] | None) -> List:
+        """The list with these elements, whose memory it takes; there may be fewer names."""
+        result = cls.__new__(cls)
+        result._elements, result._size, result._sealed = elements, len(elements), False
+        result._names = None if names is None else names + [None] * (len(elements) - len(names))
+        return result
+
+    def sealed(self) -> list[Any]:
+        """The elements, for a loop that reads them.  Later lists do not share their memory, in which they would grow."""
+        if len(self._elements) != self._size:
+            return self._elements[: self._size]
+        self._sealed = True
+        return self._elements
 
     def appended(self, item: Any, name: str | None = None) -> List:
         """This list and one more element."""
         result = List.__new__(List)
+        result._sealed = False
         size = self._size
         named = self._names is not None or name is not None
         with _growing:  # threads may hold the same list
-            if len(self._elements) != size:  # another one has grown from this list before
+            if len(self._elements) != size or self._sealed:  # another one has grown from this list before
                 result._elements = self._elements[:size]
                 names = None if self._names is None else self._names[:size]
             else:
