@@ -208,6 +208,25 @@ CALLS: dict[str, dict[str, str]] = {
     "|": {"S | T": KEPT, "S | FALSE": KEPT, "S | TRUE": REFUSED},
 }
 
+# expressions that the passes rewrite: fused, in another order, as one operation
+CHAINS: dict[str, str] = {
+    "sum((S - T)^2)": SMALL,
+    "rowSums(S * S)": SMALL,
+    "t(S) %*% (S %*% V[,1])": SMALL,
+    "t(S) %*% (v * (S %*% V[,1]))": SMALL,
+    "S %*% Q %*% V": SMALL,
+    "sum(S %*% Q)": SMALL,
+    "trace(t(S) %*% T)": SMALL,
+    "rowSums((S %*% V)^2)": SMALL,
+    "mean((S * 2 - T)^2)": SMALL,
+    "S * 2 + T * 3": KEPT,
+    "max(S * T, 0) + S": KEPT,
+    "S * (T > 0.5) - T": KEPT,
+    "ifelse(S > 0, S * 2, 0)": KEPT,
+    "exp(S) * T": REFUSED,
+    "sum(exp(S) - 1)": REFUSED,
+}
+
 # not called here: with the reason
 ELSEWHERE = {"write": "tests/io"}
 # modules whose builtins take frames, images, or what the compiler makes of other operations

@@ -7,8 +7,7 @@ import pytest
 from scipy.sparse import csr_matrix
 
 from pydml.builtins import registry
-from pydml.builtins.random import BLOCK, fill_blocks
-from pydml.builtins.random import _SparseBlocks
+from pydml.builtins.random import BLOCK, _SparseBlocks, fill_blocks
 from pydml.builtins.registry import get
 from pydml.diagnostics import DMLError
 from pydml.execution.context import Context

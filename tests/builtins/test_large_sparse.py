@@ -17,7 +17,7 @@ from pydml.values import List, Sparse, type_of
 from pydml.values.storage import set_memory_limit
 
 sys.path.insert(0, __file__.rpartition("/")[0])
-from large_sparse import CALLS, ELSEWHERE, KEPT, MODULES, REFUSED, SMALL
+from large_sparse import CALLS, CHAINS, ELSEWHERE, KEPT, MODULES, REFUSED, SMALL
 
 ROWS, COLS, STORED = 1_000_000, 100_000, 1000
 GIBIBYTE = 1 << 30
@@ -69,11 +69,11 @@ def little_memory():
     set_memory_limit(None)
 
 
-def outcome(text: str, inputs: dict) -> str:
+def outcome(text: str, inputs: dict, optimized: bool = False) -> str:
     if "RESULT" not in text:
         text = f"RESULT = {text}"
     types = {name: type_of(value)._replace(rows=None, cols=None) for name, value in inputs.items()}
-    program = compile_program(SourceFile("<large>", text + "\n"), inputs=types, outputs=["RESULT"], optimized=False)
+    program = compile_program(SourceFile("<large>", text + "\n"), inputs=types, outputs=["RESULT"], optimized=optimized)
     try:
         value = program.run(Context(out=io.StringIO(), seed=1), inputs)["RESULT"]
     except DMLError as error:
@@ -91,6 +91,12 @@ def outcome(text: str, inputs: dict) -> str:
 def test_calls(name, inputs, little_memory):
     for call, expected in CALLS[name].items():
         assert outcome(call, inputs) == expected, call
+
+
+@pytest.mark.parametrize("text", CHAINS)
+def test_rewritten_expressions(text, inputs, little_memory):
+    for optimized in (True, False):
+        assert outcome(text, inputs, optimized) == CHAINS[text]
 
 
 def is_called(builtin) -> bool:
