@@ -116,7 +116,7 @@ cdf.fails('cdf(target=1.5, dist="gamma")', "value", "there is no distribution")
 cdf.fails('cdf(target=1.5, dist="chisq")', "call", "the argument df is missing")
 
 
-@builtin(f"icdf(target: number, dist: string, {_ALL}) -> double", infer=_any_type("icdf"))
+@builtin(f"icdf(target: number, dist: string, {_ALL}) -> double", infer=_any_type("icdf"), aliases=["invcdf"])
 def icdf(target, dist, mean, sd, rate, df, df1, df2):
     """The quantile: x with P(X <= x) = target, 0 <= target <= 1.  Distributions and parameters as of cdf."""
     given = dict(zip(_NAMES, (mean, sd, rate, df, df1, df2), strict=True))

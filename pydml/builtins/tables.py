@@ -54,12 +54,12 @@ def _table_type(A: Type, B: Type, *rest: Type) -> Type:
     return matrix_type(constant_size(rows), constant_size(cols))
 
 
-def _cell_numbers(name: str, values: np.ndarray) -> np.ndarray:
+def _cell_numbers(name: str, values: np.ndarray, function: str = "table") -> np.ndarray:
     """1-based numbers from cells: truncated; smaller than 1 is an error.  NaN becomes 0."""
     known = ~np.isnan(values)
     too_small = known & (values < 1)
     if too_small.any():
-        fail("value", f"table: {name} must hold numbers from 1 on, got {values[too_small][0]:g}")
+        fail("value", f"{function}: {name} must hold numbers from 1 on, got {values[too_small][0]:g}")
     return np.where(known, np.minimum(values, 2.0**62), 0).astype(np.int64)
 
 
@@ -128,6 +128,53 @@ table.case('table(matrix("1 2 2", 3, 1), 1, 2.5)', "2.5 / 5")
 table.case('table(matrix("1 2", 2, 1), matrix("1 1", 2, 1), matrix("0.5 7", 2, 1), 2, 2)', "0.5 0 / 7 0")
 table.fails("table(matrix(0, 2, 1), matrix(1, 2, 1))", "value", "A must hold numbers from 1 on, got 0")
 table.fails("table(matrix(1, 2, 1), matrix(1, 3, 1))", "shape-mismatch", "A is 2 x 1, B is 3 x 1")
+
+
+def _rexpand_type(target: Type, max: Type, dir: Type, cast: Type, ignore: Type) -> Type:
+    if target.cols not in (1, None):
+        fail("shape-mismatch", f"rexpand: target must be a column vector, got {target.size_text()}")
+    if isinstance(dir.const, str) and dir.const not in ("cols", "rows"):
+        fail("value", f'rexpand: dir must be "cols" or "rows", got "{dir.const}"')
+    sizes = target.rows, constant_size(max)
+    return matrix_type(*(sizes[::-1] if dir.const == "rows" else sizes)) if dir.const is not None else matrix_type()
+
+
+@builtin(
+    'rexpand(target: matrix, max: number, dir: string = "cols", cast: boolean = TRUE, ignore: boolean = FALSE) -> matrix',
+    infer=_rexpand_type,
+    storages="any",
+)
+def rexpand(target, max, dir, cast, ignore):
+    """A row with a single 1 for each number of a column: `table(seq(1, n), target, n, max)`.
+
+    target: (n, 1), numbers from 1 on.  Returns (n, max), or its transpose (max, n) with dir="rows"; numbers beyond max and NaN give a
+    row of zeros.  cast: numbers are truncated; FALSE: others than whole numbers are an error.  ignore: numbers below 1 give a row of
+    zeros too, instead of the error "value".  SystemDS 3.4.0 makes this operation of calls of `table`, and has no function of the name.
+    """
+    numbers = to_dense(target)[:, 0]
+    if not cast and (np.isfinite(numbers) & (numbers != np.trunc(numbers))).any():
+        fail("value", "rexpand: target must hold whole numbers", help="cast=TRUE truncates them")
+    if ignore:
+        numbers = np.where(numbers < 1, np.nan, numbers)
+    width = arithmetic.to_int(max)
+    if width < 0:
+        fail("value", f"rexpand: max must not be negative, got {width}")
+    places = _cell_numbers("target", numbers, "rexpand") - 1
+    kept = np.flatnonzero((places >= 0) & (places < width))
+    pair, shape = (kept, places[kept]), (len(numbers), width)
+    if dir == "rows":
+        pair, shape = pair[::-1], shape[::-1]
+    return _counted(*pair, None, shape, numbers.dtype)
+
+
+rexpand.case('rexpand(target=matrix("1 3 2.9", 3, 1), max=3)', "1 0 0 / 0 0 1 / 0 1 0")
+rexpand.case('rexpand(target=matrix("1 0 4", 3, 1), max=3, ignore=TRUE)', "1 0 0 / 0 0 0 / 0 0 0")
+rexpand.case('rexpand(target=matrix("2 1", 2, 1), max=3, dir="rows")', "0 1 / 1 0 / 0 0")
+rexpand.fails('rexpand(target=matrix("1 0", 2, 1), max=3)', "value", "must hold numbers from 1 on, got 0")
+rexpand.fails("rexpand(target=matrix(1, 2, 1), max=-1)", "value", "max must not be negative")
+rexpand.fails('rexpand(target=matrix("1.5", 1, 1), max=3, cast=FALSE)', "value", "whole numbers")
+rexpand.fails("rexpand(target=matrix(1, 2, 2), max=3)", "shape-mismatch", "must be a column vector, got 2 x 2")
+rexpand.fails('rexpand(target=matrix(1, 2, 1), max=3, dir="c")', "value", 'dir must be "cols" or "rows", got "c"')
 
 
 # ---- aggregate

@@ -168,6 +168,7 @@ CALLS: dict[str, dict[str, str]] = {
         "replace(target=S, pattern=NaN, replacement=0)": KEPT,
         "replace(target=S, pattern=0, replacement=1)": REFUSED,
     },
+    "rexpand": {"rexpand(target=g, max=100000)": KEPT},
     "rev": {"rev(S)": KEPT},
     "roll": {"roll(S, 3)": KEPT},
     "round": {"round(S)": KEPT},
