@@ -25,6 +25,22 @@ SIZES = [
     (1, 100, 6, 50, 8, 5, 5, 1, 1, 2, 2),  # more taps than fit in a panel
     (3, 2, 6, 6, 4, 2, 2, 3, 3, 0, 0),  # stride larger than the filter
     (2, 2, 5, 6, 4, 2, 2, 3, 4, 3, 3),  # padding larger than the filter
+    (18, 5, 12, 8, 7, 1, 1, 2, 2, 0, 0),  # even sizes and stride 2: gradients of images from four quarters
+    (3, 9, 10, 12, 13, 3, 3, 2, 2, 1, 1),
+    (17, 20, 7, 7, 40, 1, 1, 1, 1, 0, 0),  # a block of pixels is several images
+    (
+        3,
+        20,
+        28,
+        28,
+        300,
+        1,
+        1,
+        1,
+        1,
+        0,
+        0,
+    ),  # a block of pixels is a part of an image, and of rows a part of the filters
 ]
 
 

@@ -8,7 +8,7 @@ import pytest
 from pydml.backends.cpu import normalization as backend
 from pydml.builtins.normalization import batch_norm2d, batch_norm2d_backward
 
-SHAPES = [(1, 1, 1), (3, 4, 1), (5, 3, 49), (7, 2, 1024), (4, 5, 777), (64, 6, 36)]
+SHAPES = [(1, 1, 1), (3, 4, 1), (5, 3, 49), (7, 2, 1024), (4, 5, 777), (64, 6, 36), (2, 2, 9001)]
 
 
 @pytest.fixture(autouse=True)
@@ -37,6 +37,19 @@ def test_forward_and_backward(N, C, cells, mode, dtype):
     for f, e in zip(backend.batch_norm2d_backward_by_channel(*args), batch_norm2d_backward.meaning(*args), strict=True):
         assert f.shape == e.shape and f.dtype == e.dtype
         np.testing.assert_allclose(f, e, **tolerance)
+
+
+def test_variance_in_single_precision_does_not_cancel():
+    """Squares are taken of distances from the first image's mean, so a large mean of all, or an odd first image, costs little."""
+    rng = np.random.default_rng(8)
+    for first, others in ((1000, 1000), (0, 1000), (1000, 0)):
+        X = rng.normal(size=(32, 3 * 400)) + others
+        X[0] += first - others
+        X = X.astype(np.float32)
+        zeros, ones = np.zeros((3, 1), np.float32), np.ones((3, 1), np.float32)
+        found = backend.batch_norm2d_by_channel(X, ones, zeros, zeros, ones, "train", 1e-5, 0.9)
+        expected = 1 / np.sqrt(X.astype(np.float64).reshape(32, 3, 400).var(axis=(0, 2)) + 1e-5)
+        np.testing.assert_allclose(found[4][:, 0], expected, rtol=2e-5)
 
 
 def test_read_only_arrays_are_accepted():

@@ -137,8 +137,7 @@ def _pack(
     run = convolution.pack_filters(dtype.type, sizes.lanes, sizes.height)
 
     def panels(first: int, last: int) -> None:
-        T = buffer("packed filters, one block", sizes.height * sizes.lanes + sizes.lanes, dtype.type)
-        run(filters, filters.size, row_step, rows, taps, depth, sizes.block, first, last, packed, T)
+        run(filters, filters.size, row_step, rows, taps, depth, sizes.block, first, last, packed)
 
     parallel_for(panels, sizes.padded // sizes.height, rows * depth * 0.5)
 
@@ -158,7 +157,7 @@ def forward(
     shift = np.zeros(sizes.padded, dtype)
     if bias is not None:
         shift[: g.F] = bias[:, 0]
-    packed = buffer("packed filters", sizes.padded * g.filter_cols + sizes.lanes, dtype)
+    packed = buffer("packed filters", sizes.padded * g.filter_cols, dtype)
     _pack(filters, filter_pitch, g.F, _range(g.filter_cols), sizes, packed)
 
     group, band = tiles(N, g.P, g.Q, g.multiply_adds, 2 * sizes.lanes)
@@ -255,7 +254,7 @@ def data_gradient(W: np.ndarray, dout: np.ndarray, g: ConvGeometry, dtype: Any, 
     residues = _residues(g, rows, columns, filter_pitch)
 
     sizes = [_PanelSizes.of(dtype, g.C, len(r.taps)) for r in residues]
-    starts = np.cumsum([0] + [s.padded * len(r.taps) + s.lanes for s, r in zip(sizes, residues, strict=True)]).tolist()
+    starts = np.cumsum([0] + [s.padded * len(r.taps) for s, r in zip(sizes, residues, strict=True)]).tolist()
     packed = buffer("packed filters", starts[-1], dtype)
     filters_of = [packed[start:stop] for start, stop in itertools.pairwise(starts)]
     for s, r, A in zip(sizes, residues, filters_of, strict=True):

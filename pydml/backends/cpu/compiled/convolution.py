@@ -74,11 +74,10 @@ def split_images(dtype, lanes):
 def pack_filters(dtype, lanes, height):
     """Filters as panels of `height` rows for the product, in blocks of `block` taps; the panels [first, last).
 
-    Row i, tap k is W[row_step*i + taps[k]].  Panels of a block follow each other, padded with rows of zeros.  A has room for a
-    vector more, and beyond each panel a vector may be overwritten before the next panel is written.  T: room for height * lanes.
+    Row i, tap k is W[row_step*i + taps[k]].  Panels of a block follow each other, padded with rows of zeros.
     """
 
-    def run(W, size_of_W, row_step, rows, taps, depth, block, first, last, A, T):
+    def run(W, size_of_W, row_step, rows, taps, depth, block, first, last, A):
         panels = (rows + height - 1) // height
         for k0 in range(0, depth, block):
             size = min(block, depth - k0)
@@ -89,18 +88,14 @@ def pack_filters(dtype, lanes, height):
                 k = 0
                 while k < size:
                     source = begin + taps[k0 + k]
+                    # `lanes` taps that lie side by side are transposed in registers; what that writes beyond is overwritten.
                     if (
-                        k + lanes <= size
+                        k + 2 * lanes <= size
                         and taps[k0 + k + lanes - 1] == taps[k0 + k] + lanes - 1
                         and valid == height
                         and source + (height - 1) * row_step + lanes <= size_of_W
                     ):
-                        # `lanes` taps that lie side by side, transposed in registers
-                        if k + 2 * lanes <= size:
-                            interleave_block(height, lanes, W, source, row_step, height, A, at + k * height)
-                        else:
-                            interleave_block(height, lanes, W, source, row_step, height, T, 0)
-                            copy_row(lanes, T, 0, A, at + k * height, height * lanes)
+                        interleave_block(height, lanes, W, source, row_step, height, A, at + k * height)
                         k += lanes
                         continue
                     if row_step == 1 and valid == height:
@@ -111,7 +106,7 @@ def pack_filters(dtype, lanes, height):
                     k += 1
 
     i = _int
-    return types.void(readonly(dtype), i, i, i, indexes, i, i, i, i, vector(dtype), vector(dtype)), run
+    return types.void(readonly(dtype), i, i, i, indexes, i, i, i, i, vector(dtype)), run
 
 
 @compiled
