@@ -137,6 +137,8 @@ def index(X, rl, ru, cl, cu):
     Always a matrix (a cell is 1 x 1), frame or list.  Doubles are truncated.  A part of a matrix is a view.
     """
     if type(X) is np.ndarray:
+        if cl is None and rl is ru and type(rl) is int and 0 < rl <= X.shape[0] and X.shape[1] != 1:
+            return X[rl - 1 : rl]  # one row, as loops take it
         r0, r1, c0, c1 = bounds(X, rl, ru, cl, cu)
         if r1 - r0 == 1 and c1 - c0 == 1:
             return X[r0:r1, c0:c1].copy()  # a view would keep the whole matrix alive
@@ -265,6 +267,11 @@ def assign_in_place(X: Any, rl: Any, ru: Any, cl: Any, cu: Any, value: Any) -> A
             rows, cols = X.shape
             if 0 < rl <= rows and 0 < cl <= cols:
                 X[rl - 1, cl - 1] = value
+                return X
+        if type(value) is np.ndarray and cl is None and rl is ru and type(rl) is int:  # one row, as loops write it
+            rows, cols = X.shape
+            if 0 < rl <= rows and value.shape == (1, cols):
+                X[rl - 1] = value
                 return X
         r0, r1, c0, c1 = checked_assignment(X, rl, ru, cl, cu, value)
         X[r0:r1, c0:c1] = value if type(value) is np.ndarray or not is_matrix(value) else to_dense(value)

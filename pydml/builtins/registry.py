@@ -222,21 +222,22 @@ class Builtin:
 
     def entry(self) -> Callable[..., Any]:
         """`run` for emitted code, which gets to the meaning sooner where that is all there is for dense matrices."""
-        if self._checked or self.for_dense or self.needs:
+        params = self.signature.params
+        if self._checked or self.for_dense or self.needs or not params:
             return self.run
         if self.for_all:
             return self.meaning
-        if len(self.signature.params) != 1 or self.signature.params[0].kind != "one":
+        if any(p.kind != "one" for p in params) or any(p.accepts(ANY_MATRIX) for p in params[1:]):
             return self.run
         meaning, run = self.meaning, self.run
 
-        def one(x: Any) -> Any:
+        def one(x: Any, *rest: Any) -> Any:
             if type(x) is not np.ndarray:
-                return run(x)
+                return run(x, *rest)
             try:
-                return meaning(x)
+                return meaning(x, *rest)
             except MemoryError:
-                self.explain_memory((x,))
+                self.explain_memory((x, *rest))
 
         return one
 

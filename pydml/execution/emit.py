@@ -126,6 +126,8 @@ _WHERE_PLAIN: dict[str, tuple[ast.cmpop, float]] = {
     "exp": (ast.Lt(), 700.0),
     "sqrt": (ast.GtE(), 0.0),
 }
+# Types of two scalars that are numbers in all likelihood: `s = 0` may be an int before a loop, and `s + x` a double in it.
+_PERHAPS_DOUBLE = ((UNKNOWN, DOUBLE), (DOUBLE, UNKNOWN), (UNKNOWN, INT), (INT, UNKNOWN), (UNKNOWN, UNKNOWN))
 _IN_ORDER = frozenset(
     (*_COMPARISONS, *_DOUBLE_OPERATORS, "/")
 )  # operators whose operands are evaluated once, from left to right
@@ -173,10 +175,10 @@ class _Emitter:
         self.live_out = _outputs(program, function)
         self.liveness = liveness
         self.ranges = ranges
-        self.cells, self.list_elements = _single_cells(function.body, self.uses, self.assignments, self.live_out)
+        self.cells, self.list_elements, cells = _single_cells(function.body, self.uses, self.assignments, self.live_out)
+        self.cell_names = {Var(name) for name in cells}
         self.taken: dict[str, str] = {}  # lists of DML that are lists of Python in the loop around
         self.elements: set[Operand] = set()  # temporaries that hold an element of a list
-        self.cell_names = {Var(s.outs[0]) for s in self.cells}
         self.texts: dict[int, tuple[ast.expr, list[ast.expr]]] = {}  # by id of what `joined` made: that, its parts
         self.rest: tuple[list[Any], int] = [], 0  # what comes after the statement
         self.calls: set[str] = set()  # temporaries that wait and are calls of DML functions
@@ -320,7 +322,8 @@ class _Emitter:
     def releasable(self) -> set[str]:
         names = self.__dict__.get("_releasable")
         if names is None:
-            names = self.__dict__["_releasable"] = _large_variables(self.function)
+            names = _large_variables(self.function) - {v.name for v in self.cell_names}
+            self.__dict__["_releasable"] = names
         return names
 
     # ---- operands
@@ -423,6 +426,9 @@ class _Emitter:
             return self.operand(s.args[0])
         if name == "as.scalar" and s.args[0] in self.elements and s.out_types[0].value != UNKNOWN:
             return self.operand(s.args[0])
+        if name in ("nrow", "ncol") and s.arg_types and s.arg_types[0].is_matrix:
+            shape = ast.Attribute(self.operand(s.args[0]), "shape", ast.Load(), **self.position)
+            return ast.Subscript(shape, self.constant(0 if name == "nrow" else 1), ast.Load(), **self.position)
         if name == "length" and isinstance(s.args[0], Var) and s.args[0].name in self.taken:
             return self.call_name("_len", self.load(self.taken[s.args[0].name]))
         if name == "append" and s.args[0] == Var(s.outs[0]) and self.is_pushed(s):
@@ -674,6 +680,8 @@ class _Emitter:
         if len(values) != 2:
             return None
         a, b = values
+        if (a, b) in _PERHAPS_DOUBLE and name in _IN_ORDER and name != "/":
+            return self.if_doubles(s)
         if a in _NUMERIC and b in _NUMERIC:
             return self.numeric(name, DOUBLE if DOUBLE in (a, b) else INT, s)
         if name in ("&", "|") and a == b == BOOLEAN:
@@ -686,6 +694,25 @@ class _Emitter:
             left, right = self.operands(s)
             return ast.Compare(left, [_COMPARISONS[name]()], [right], **self.position)
         return None
+
+    def if_doubles(self, s: Op) -> ast.expr | None:
+        """An operator on scalars one of which may be anything: `x + y if type(x) is float else ...`, where x is a variable."""
+        unknown = [a for a, t in zip(s.args, s.arg_types, strict=True) if t.value == UNKNOWN]
+        if any(not isinstance(a, Var) or a.name in self.pending for a in unknown):
+            return None
+        left, right = self.operands(s)
+        tests: list[ast.expr] = [
+            ast.Compare(self.call_name("_type", self.operand(a)), [ast.Is()], [self.load("_float")], **self.position)
+            for a in unknown
+        ]
+        test = tests[0] if len(tests) == 1 else ast.BoolOp(ast.And(), tests, **self.position)
+        name = s.builtin.name
+        if name in _COMPARISONS:
+            fast: ast.expr = ast.Compare(left, [_COMPARISONS[name]()], [right], **self.position)
+        else:
+            fast = ast.BinOp(left, _DOUBLE_OPERATORS[name](), right, **self.position)
+        slow = self.call_name(self.builtin_name(s.builtin, "run"), left, right)
+        return ast.IfExp(test, fast, slow, **self.position)
 
     def joined(self, s: Op) -> ast.expr:
         """Texts joined: `s + f"{i};"` for `s + i + ";"`.
@@ -1110,13 +1137,14 @@ def _is_one(low: Operand, high: Operand) -> bool:
 
 def _single_cells(
     body: list[Any], uses: dict[str, int], assignments: dict[str, int], live_out: set[str]
-) -> tuple[set[Op], set[Op]]:
-    """Operations `X[i, j]` of a matrix, and `l[i]` of a list, of which only as.scalar takes the result.
+) -> tuple[set[Op], set[Op], set[str]]:
+    """Operations `X[i, j]` of a matrix, and `l[i]` of a list, of which only as.scalar takes the result; temporaries that hold cells.
 
     An index that comes twice in an operation counts as one use from now on: it is computed once.
     """
     indexing: dict[str, Op] = {}
-    found: set[Op] = set()
+    origin: dict[str, str] = {}  # of these results, and of copies of them
+    taken: dict[str, int] = {}  # how often as.scalar or a copy takes one
     for s in walk(body):
         if not isinstance(s, Op):
             continue
@@ -1132,15 +1160,26 @@ def _single_cells(
                 and _is_one(s.args[1], s.args[2])
                 and _is_one(s.args[3], s.args[4]) == s.arg_types[0].is_matrix
                 and "%" in out
-                and uses.get(out, 0) == 1
                 and assignments[out] == 1
                 and out not in live_out
             ):
                 indexing[out] = s
-        elif s.builtin.name == "as.scalar" and isinstance(s.args[0], Var) and s.args[0].name in indexing:
-            found.add(indexing[s.args[0].name])
-    lists = {s for s in found if s.arg_types[0].data == LIST}
-    return found - lists, lists
+                origin[out] = out
+        elif s.builtin.name in ("as.scalar", "=") and isinstance(s.args[0], Var) and s.args[0].name in origin:
+            name, out = s.args[0].name, s.outs[0]
+            if s.builtin.name == "=":
+                if "%" not in out or assignments[out] != 1 or out in live_out:
+                    continue
+                origin[out] = origin[name]
+            taken[name] = taken.get(name, 0) + 1
+    whole = {first for name, first in origin.items() if taken.get(name, 0) != uses.get(name, 0)}
+    cells: set[Op] = set()
+    elements: set[Op] = set()
+    for name, s in indexing.items():
+        if name not in whole:
+            (cells if s.arg_types[0].is_matrix else elements).add(s)
+    names = {name for name, first in origin.items() if indexing[first] in cells}
+    return cells, elements, names
 
 
 def _only_by_elements(

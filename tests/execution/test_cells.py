@@ -104,6 +104,56 @@ def test_nobody_else_sees_what_is_written(text):
     np.testing.assert_array_equal(X, expected)
 
 
+def test_a_cell_that_is_asked_for_twice_is_read_once():
+    executable = compiled(
+        """
+        f = function(matrix[double] A) return (double s) {
+          s = 0
+          for (i in 1:nrow(A)) {
+            for (j in 1:ncol(A)) {
+              if (as.scalar(A[i, j]) > 2 & as.scalar(A[i, j]) < 7) { s = s + as.scalar(A[i, j]) }
+            }
+          }
+        }
+        R = f(X)
+        """,
+        X=np.eye(3),
+    )
+    assert executable.explain("python").count("A.item") == 1
+    assert executable.run(Context(), {"X": np.arange(9.0).reshape(3, 3)})["R"] == 3 + 4 + 5 + 6
+
+
+@pytest.mark.parametrize("value", [3, 2.5, "x", True])
+def test_sums_that_begin_with_another_type(value):
+    """`s` is an int before the loop and something else in it."""
+    text = {3: "3", 2.5: "2.5", "x": '"x"', True: "TRUE"}[value]
+    if value is True:
+        with pytest.raises(DMLError):
+            run(f"R = 0\nl = list({text}, 0.5)\nfor (i in 1:2) {{ R = R + as.scalar(l[i]) }}")
+        return
+    found = run(f"R = 0\nl = list({text}, 0.5)\nfor (i in 1:2) {{ R = R + as.scalar(l[i]) }}")
+    assert found == (f"0{value}0.5" if value == "x" else 0.5 + value)
+
+
+def test_rows_in_loops():
+    X = np.arange(12.0).reshape(4, 3)
+    result = run("R = X; for (i in 1:4) { R[i,] = X[5 - i,] * 2 }", X=X)
+    np.testing.assert_array_equal(result, X[::-1] * 2)
+    assert run("R = 0; for (i in 1:4) { R = R + as.scalar(X[i, 1]) - sum(X[i,]) }", X=X) == -48
+    for text, message in (
+        ("for (i in 4:5) { X[i,] = matrix(1, 1, 3) }; R = X", "[5, ] is outside of the matrix of 4 x 3"),
+        ("for (i in 0:1) { X[i,] = matrix(1, 1, 3) }; R = X", "[0, ] is outside of the matrix of 4 x 3"),
+        (
+            "k = ncol(removeEmpty(target=X, margin='cols')); X[2,] = matrix(1, 1, k + 1); R = X",
+            "the range is 1 x 3, the value",
+        ),
+        ("for (i in 4:5) { R = X[i,] }", "[5, ] is outside of the matrix of 4 x 3"),
+    ):
+        with pytest.raises(DMLError) as caught:
+            run(text, X=X)
+        assert caught.value.diagnostic.message.startswith(message)
+
+
 def test_cells_written_in_parallel():
     R = run("""
         R = matrix(0, 4, 4)
