@@ -28,9 +28,11 @@ from pydml.values import type_of
 
 # Below this many cells a block costs more than it saves.
 MIN_CELLS = 1 << 15
-# Cells times steps after which the machine is worth loading (Numba's import takes half a second, compiling it on a machine that
-# never did five); before that, NumPy does the work.
-MACHINE_WORK = 200_000_000
+# Cells times steps after which the machine is worth loading; before that, NumPy does the work.  Loading Numba and the machine takes 0.8 s
+# (and compiling it, on a computer that never did, five more), and saves 0.3 ns for a cell and step: so at this amount as much was lost
+# by waiting as loading costs, and at no time more than twice the least possible was spent.
+MACHINE_WORK = 2_000_000_000
+WITH_NUMBA = 4  # a share of it suffices where other kernels have loaded Numba
 # Of the machine: nanoseconds of a step of a cell, and of the shortest task.  Handing one out takes five microseconds of Python.
 STEP_NS = 0.3
 TASK_NS = 40_000
@@ -287,7 +289,7 @@ def _machine_earned(plan: _Plan) -> bool:
     global _work
     if _work < MACHINE_WORK:
         _work += plan.shape[0] * plan.shape[1] * len(plan.steps)
-    return _work >= MACHINE_WORK
+    return _work >= (MACHINE_WORK // WITH_NUMBA if "numba" in sys.modules else MACHINE_WORK)
 
 
 def _run_machine(plan: _Plan, operands: dict[int, Any], out: Any, dtype: Any) -> Any:
