@@ -78,7 +78,7 @@ PROGRAMS = {
     ),
     "string building": Program(
         's = ""\nfor (i in 1:N) { s = s + i + ";" }\nresult = s == ""',
-        's = ""\nfor i in range(1, N + 1):\n    s = s + str(i) + ";"\nresult = s == ""',
+        's = ""\nfor i in range(1, N + 1):\n    s += str(i) + ";"\nresult = s == ""',
         20_000,
     ),
     "lists: append and read": Program(
