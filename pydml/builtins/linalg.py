@@ -57,7 +57,7 @@ def _solve_type(A: Type, b: Type) -> Type:
 
 @builtin("solve(A: matrix, b: matrix) -> matrix", infer=_solve_type)
 def solve(A, b):
-    """x with A %*% x = b.  A: (n, n), b: (n, 1) or (n, k).  Returns the size of b.
+    """x with A %*% x = b.  A: (n, n), b: (n, 1) or (n, k).  Returns the size of b.  A large sparse A is never made dense.
 
     Raises "linear-algebra" where A is singular; of nearly singular ones the result is inaccurate.
     """

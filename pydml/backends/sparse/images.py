@@ -62,7 +62,7 @@ def _by_images(name: str, leading: int, batch: tuple[int, ...]) -> Any:
         filled = _filled_rows(args[leading])
         rows, empty = np.flatnonzero(filled), np.flatnonzero(~filled)
         blank = some(empty[:1]) if len(empty) else np.zeros((1, cols), dtype)
-        result = _Rows((N, cols), blank)
+        result = _Rows((N, cols), blank, len(rows))
         for chosen in _for_blocks(rows, per_image):
             result.put(chosen, some(chosen))
         return result.value()
@@ -75,10 +75,14 @@ def _dense(a: Any) -> Any:
 
 
 class _Rows:
-    """Rows of a result in ascending order: sparse as long as few cells are not zero.  blank: what all other rows hold, (1, cols)."""
+    """Rows of a result in ascending order: sparse if few cells are not zero, judged by the rows so far.
 
-    def __init__(self, shape: tuple[int, int], blank: np.ndarray):
+    blank: what all other rows hold, (1, cols).  filled: how many rows will come.
+    """
+
+    def __init__(self, shape: tuple[int, int], blank: np.ndarray, filled: int):
         self.shape, self.dtype = shape, blank.dtype
+        self.filled, self.count = filled, 0
         self.parts: list[tuple[np.ndarray, Any]] = []
         self.stored = 0
         self.dense: np.ndarray | None = None
@@ -97,7 +101,8 @@ class _Rows:
             part = csr_matrix(cells)
             self.parts.append((rows, part))
             self.stored += part.nnz
-            if self.stored < SPARSITY_TURN_POINT * self.shape[0] * self.shape[1]:
+            self.count += len(rows)
+            if self.stored / self.count * self.filled < SPARSITY_TURN_POINT * self.shape[0] * self.shape[1]:
                 return
             self.fill(0)
             for rows, part in self.parts:
