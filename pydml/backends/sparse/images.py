@@ -95,21 +95,19 @@ class _Rows:
         self.dense[:] = blank
 
     def put(self, rows: np.ndarray, cells: np.ndarray) -> None:
-        from scipy.sparse import csr_matrix
-
         if self.dense is None:
-            part = csr_matrix(cells)
-            self.parts.append((rows, part))
-            self.stored += part.nnz
+            self.stored += np.count_nonzero(cells)
             self.count += len(rows)
             if self.stored / self.count * self.filled < SPARSITY_TURN_POINT * self.shape[0] * self.shape[1]:
+                from scipy.sparse import csr_matrix
+
+                self.parts.append((rows, csr_matrix(cells)))
                 return
             self.fill(0)
-            for rows, part in self.parts:
-                self.dense[rows] = part.toarray()
+            for earlier, part in self.parts:
+                self.dense[earlier] = part.toarray()
             self.parts = []
-        else:
-            self.dense[rows] = cells
+        self.dense[rows] = cells
 
     def value(self) -> Any:
         if self.dense is not None:
