@@ -2,7 +2,7 @@
 
 The three functions take and return matrices as `builtins.conv` describes them.  Tiles are groups of images, or bands of rows
 of one image; they follow from the sizes alone, so results do not depend on the number of threads.  No buffer grows with the
-batch except a layout of at most `GROUP_BYTES` of the filter gradient.
+batch except a layout of at most `GROUP_BYTES` and partial sums of at most `SUM_BYTES` of the filter gradient.
 """
 
 from __future__ import annotations
