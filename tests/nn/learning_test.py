@@ -103,7 +103,7 @@ source("nn/networks/resnet_training.dml") as t
 X = util::resize_images(X, 1, 28, 28, 32, 32)
 sizes = list({_sizes})
 [model, emas] = resnet::init_sized(10, "{_type}", sizes, 1, 4, 7)
-[model, emas, metrics] = t::train(X, Y, X, Y, 32, 32, "{_type}", sizes, model, emas, "lars", 25, 32, 0, 1.0, 32, 3, 2, 0.9, 1e-4,
+[model, emas, metrics] = t::train(X, Y, X, Y, 32, 32, "{_type}", sizes, model, emas, "lars", 30, 32, 0, 1.0, 32, 3, 2, 0.9, 1e-4,
                                   0.05, 7, 0, FALSE)
 losses = metrics[, 2]
 [scores, e, c, m] = resnet::resnet_forward(X, 32, 32, "{_type}", sizes, model, "train", emas)
