@@ -54,7 +54,8 @@ CASES = [
 @pytest.fixture(params=["machine", "ufuncs"])
 def way(request, monkeypatch):
     monkeypatch.setattr(backend, "_work", 0)
-    monkeypatch.setattr(backend, "MACHINE_WORK", 0 if request.param == "machine" else 10**18)
+    for threshold in ("MACHINE_WORK", "MACHINE_SUM"):
+        monkeypatch.setattr(backend, threshold, 0 if request.param == "machine" else 10**18)
     monkeypatch.setattr(backend, "BLOCK_CELLS", 5000)
     return request.param
 
@@ -128,3 +129,13 @@ def test_memory_of_a_dying_input_is_reused_only_if_nobody_else_holds_it(way):
     whole = view.base.copy()
     backend.fused_blocks(template, (0,), view, 2.0, Y[1:])
     np.testing.assert_array_equal(view.base, whole)
+
+
+@pytest.mark.parametrize("reduction", ["sum", "colSums", "rowSums"])
+def test_sums_do_not_depend_on_what_the_process_computed_before(monkeypatch, reduction):
+    template = Template((Step("*", (0, 1)), Step(reduction, (-1,))), (None, None))
+    results = []
+    for work in (0, 10**18):
+        monkeypatch.setattr(backend, "_work", work)
+        results.append(values(backend.fused_blocks(template, (), X, Y)))
+    assert np.array_equal(*results)

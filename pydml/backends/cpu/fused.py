@@ -32,6 +32,9 @@ MIN_CELLS = 1 << 15
 # (and compiling it, on a computer that never did, five more), and saves 0.3 ns for a cell and step: so at this amount as much was lost
 # by waiting as loading costs, and at no time more than twice the least possible was spent.
 MACHINE_WORK = 2_000_000_000
+# Sums: the machine and NumPy add in different orders, so the choice follows from the sizes alone.  What a process has computed before
+# must not change the last bits: a training that goes on from a checkpoint ends like one that was not interrupted.
+MACHINE_SUM = 100_000_000
 WITH_NUMBA = 4  # a share of it suffices where other kernels have loaded Numba
 # Of the machine: nanoseconds of a step of a cell, and of the shortest task.  Handing one out takes five microseconds of Python.
 STEP_NS = 0.3
@@ -285,10 +288,13 @@ _work = 0
 
 
 def _machine_earned(plan: _Plan) -> bool:
-    """Whether enough has been computed in this process to load the machine."""
+    """Whether enough has been computed in this process to load the machine; of sums, whether this one is large enough."""
     global _work
+    work = plan.shape[0] * plan.shape[1] * len(plan.steps)
+    if plan.reduction:
+        return work >= MACHINE_SUM
     if _work < MACHINE_WORK:
-        _work += plan.shape[0] * plan.shape[1] * len(plan.steps)
+        _work += work
     return _work >= (MACHINE_WORK // WITH_NUMBA if "numba" in sys.modules else MACHINE_WORK)
 
 
