@@ -139,3 +139,19 @@ def test_sums_do_not_depend_on_what_the_process_computed_before(monkeypatch, red
         monkeypatch.setattr(backend, "_work", work)
         results.append(values(backend.fused_blocks(template, (), X, Y)))
     assert np.array_equal(*results)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_a_sum_of_products_is_a_scalar_product_and_exact_where_that_overflows(dtype):
+    product = Template((Step("*", (0, 1)), Step("sum", (-1,))), (None, None))
+    square = Template((Step("^", (0, 1)), Step("sum", (-1,))), (None, None))
+    a, b = X.astype(dtype), Y.astype(dtype)
+    tolerance = 1e-6 if dtype == np.float32 else 1e-13
+    scale = np.sum(np.abs(X * Y))
+    assert abs(backend.fused_blocks(product, (), a, b) - np.sum(X * Y)) <= tolerance * scale
+    assert backend.fused_blocks(square, (), a, 2) == pytest.approx(np.sum(X * X), rel=tolerance)
+    large = np.full((N, M), np.sqrt(np.finfo(dtype).max) / 2, dtype)
+    expected = np.inf if dtype == np.float64 else N * M * float(large[0, 0]) ** 2
+    assert backend.fused_blocks(square, (), large, 2) == pytest.approx(expected, rel=1e-5)
+    large[3, 7] = np.nan
+    assert np.isnan(backend.fused_blocks(square, (), large, 2))

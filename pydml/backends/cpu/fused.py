@@ -383,7 +383,7 @@ def _run(plan: _Plan, template: Template, dying: tuple[int, ...], inputs: tuple[
             if a in plan.views:
                 value = (value.T if turned else contiguous(value)).reshape(plan.views[a])
             operands[a] = value
-    if plan.code is not None and _machine_earned(plan):
+    if plan.code is not None and _machine_earned(plan) and not (plan.reduction == "sum" and _factors(plan)):
         return _run_machine(plan, operands, out, dtype)
     if plan.reduction:
         return _reduce(plan, operands, dtype)
@@ -469,6 +469,11 @@ def _reduce(plan: _Plan, operands: dict[int, Any], dtype: Any) -> Any:
     n, f, length = plan.size
     blocks = _blocks(plan.size)
     if plan.reduction == "sum":
+        factors = _factors(plan)
+        if factors is not None:
+            total = _dot(operands[factors[0]], operands[factors[1]])
+            if np.isfinite(total):
+                return total
         parts = np.zeros(len(blocks))
 
         def run(start: int, stop: int) -> None:
@@ -500,6 +505,34 @@ def _reduce(plan: _Plan, operands: dict[int, Any], dtype: Any) -> Any:
 
     parallel_for(reduce, len(tasks))
     return result.reshape((1, -1) if plan.reduction == "colSums" else (-1, 1)).astype(dtype, copy=False)
+
+
+def _factors(plan: _Plan) -> tuple[int, int] | None:
+    """The refs of two matrices if all there is to sum is their product, cell by cell: a scalar product."""
+    if len(plan.steps) > 1 or plan.before or plan.size[:2] != (1, 1):
+        return None
+    _, ufunc, args = plan.steps[0]
+    if ufunc is np.power:  # `_plan` has seen to it that the exponent is 2
+        args = (args[0], args[0])
+    elif ufunc is not np.multiply:
+        return None
+    return (args[0], args[1]) if all(plan.views.get(a) == plan.size for a in args) else None
+
+
+def _dot(a: np.ndarray, b: np.ndarray) -> float:
+    """The scalar product by BLAS, on one thread for each part; the parts are added in double precision."""
+    a, b = a.reshape(-1), b.reshape(-1)
+    bounds = range(0, len(a), BLOCK_CELLS)
+    parts = np.zeros(len(bounds))
+
+    def run(start: int, stop: int) -> None:
+        with np.errstate(all="ignore"):
+            for i in range(start, stop):
+                part = slice(bounds[i], bounds[i] + BLOCK_CELLS)
+                parts[i] = np.dot(a[part], b[part])
+
+    parallel_for(run, len(bounds))
+    return float(parts.sum())
 
 
 def _measure() -> int:
