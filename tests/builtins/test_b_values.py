@@ -324,7 +324,9 @@ def test_every_builtin_of_these_modules_is_documented_and_has_cases():
     mine = {"control", "casts", "construct", "random", "indexing", "lists", "reorg", "metadata"}
     without = {"[]", "[]=", "time", "print", "stop", "assert", "remove", "rowClassMeet"}  # tested above or no value
     for b in registry.all_builtins():
-        if b.module.split(".")[-1] in mine:
+        if (
+            b.module.split(".")[-1] in mine and " " not in b.name
+        ):  # those with a space are made by passes, which test them
             assert len(b.doc) > 20, b
             assert b.name in without or b.cases, b
             assert b.name in {"[]", "[]=", "time", "list"} or b.failures, b
