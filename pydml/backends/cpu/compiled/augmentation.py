@@ -130,27 +130,33 @@ def resized_crop(dtype):
     ), run  # fmt: skip
 
 
+# The helpers of `jitter`.  Numbers of the image's type come as arguments: a kernel finds its functions in the module.
+
+
+@njit(nogil=True)
+def _limited(x, zero, one):
+    return min(max(x, zero), one)
+
+
+@njit(nogil=True)
+def _grey(out, n, i, cells, channels, red, green, blue):
+    if channels == 1:
+        return out[n, i]
+    return red * out[n, i] + green * out[n, cells + i] + blue * out[n, 2 * cells + i]
+
+
+@njit(nogil=True)
+def _turned(place, hue, high, spread, zero, one, four, six):
+    k = place + hue
+    k -= six * np.floor(k / six)
+    return high - spread * _limited(min(k, four - k), zero, one)
+
+
 @compiled
 def jitter(dtype, channels):
     """out = images first..last after the four changes.  cells: of a channel."""
     red, green, blue = dtype(0.2989), dtype(0.587), dtype(0.114)
     zero, one, four, six = dtype(0), dtype(1), dtype(4), dtype(6)
-
-    @njit(nogil=True)
-    def limited(x):
-        return min(max(x, zero), one)
-
-    @njit(nogil=True)
-    def grey(out, n, i, cells):
-        if channels == 1:
-            return out[n, i]
-        return red * out[n, i] + green * out[n, cells + i] + blue * out[n, 2 * cells + i]
-
-    @njit(nogil=True)
-    def turned(place, hue, high, spread):
-        k = place + hue
-        k -= six * np.floor(k / six)
-        return high - spread * limited(min(k, four - k))
 
     def run(X, factors, order, first, last, cells, out):
         for n in range(first, last):
@@ -161,19 +167,19 @@ def jitter(dtype, channels):
                 f = dtype(factors[n, what])
                 if what == 0 and f != one:
                     for i in range(channels * cells):
-                        out[n, i] = limited(f * out[n, i])
+                        out[n, i] = _limited(f * out[n, i], zero, one)
                 elif what == 1 and f != one:
                     total = 0.0
                     for i in range(cells):
-                        total += grey(out, n, i, cells)
+                        total += _grey(out, n, i, cells, channels, red, green, blue)
                     mean = (one - f) * dtype(total / cells)
                     for i in range(channels * cells):
-                        out[n, i] = limited(f * out[n, i] + mean)
+                        out[n, i] = _limited(f * out[n, i] + mean, zero, one)
                 elif what == 2 and f != one and channels == 3:
                     for i in range(cells):
-                        own = (one - f) * grey(out, n, i, cells)
+                        own = (one - f) * _grey(out, n, i, cells, channels, red, green, blue)
                         for c in range(3):
-                            out[n, c * cells + i] = limited(f * out[n, c * cells + i] + own)
+                            out[n, c * cells + i] = _limited(f * out[n, c * cells + i] + own, zero, one)
                 elif what == 3 and f != zero and channels == 3:
                     for i in range(cells):
                         r, g, b = out[n, i], out[n, cells + i], out[n, 2 * cells + i]
@@ -187,9 +193,13 @@ def jitter(dtype, channels):
                                 hue += dtype(2) + (b - r) / spread
                             else:
                                 hue += four + (r - g) / spread
-                        out[n, i] = limited(turned(dtype(5), hue, high, spread))
-                        out[n, cells + i] = limited(turned(dtype(3), hue, high, spread))
-                        out[n, 2 * cells + i] = limited(turned(one, hue, high, spread))
+                        out[n, i] = _limited(_turned(dtype(5), hue, high, spread, zero, one, four, six), zero, one)
+                        out[n, cells + i] = _limited(
+                            _turned(dtype(3), hue, high, spread, zero, one, four, six), zero, one
+                        )
+                        out[n, 2 * cells + i] = _limited(
+                            _turned(one, hue, high, spread, zero, one, four, six), zero, one
+                        )
 
     doubles = types.Array(types.float64, 2, "C", readonly=True)
     return types.void(_input(dtype), doubles, _table, _int, _int, _int, _output(dtype)), run
