@@ -35,7 +35,7 @@ MACHINE_WORK = 2_000_000_000
 # Sums: the machine and NumPy add in different orders, so the choice follows from the sizes alone.  What a process has computed before
 # must not change the last bits: a training that goes on from a checkpoint ends like one that was not interrupted.
 MACHINE_SUM = 100_000_000
-WITH_NUMBA = 4  # a share of it suffices where other kernels have loaded Numba
+WITH_NUMBA = 16  # a share of it suffices where other kernels have loaded Numba
 # Of the machine: nanoseconds of a step of a cell, and of the shortest task.  Handing one out takes five microseconds of Python.
 STEP_NS = 0.3
 TASK_NS = 40_000

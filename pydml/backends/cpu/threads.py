@@ -30,8 +30,9 @@ from typing import Any
 
 from pydml import config
 
-# A region that takes less than this on one thread stays there: waking a helper costs some 30 microseconds.
-SMALL_WORK_NS = 100_000
+# A region that takes less than this on one thread stays there: a helper wakes after 30 microseconds or more, and then waits for the
+# interpreter; below 200 two threads were not faster (predictions of ResNet-50 for one image, two cores).
+SMALL_WORK_NS = 200_000
 
 
 class _ThreadState(threading.local):
