@@ -88,10 +88,11 @@ def run(suite: str, options: argparse.Namespace, extra: list[str]) -> bool:
 
 
 def merged(before: list[dict[str, Any]], new: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The rows of a suite of which some cases were measured again."""
-    again = {r["case"] for r in new}
-    cases = dict.fromkeys(r["case"] for r in [*before, *new])
-    return [r for case in cases for r in (new if case in again else before) if r["case"] == case]
+    """The rows of a suite of which some cases were measured again, perhaps with some of the peers."""
+    again = {(r["case"], r["peer"]): r for r in new}
+    rows = {(r["case"], r["peer"]): r for r in before} | again
+    cases = list(dict.fromkeys(r["case"] for r in [*before, *new]))
+    return sorted(rows.values(), key=lambda r: cases.index(r["case"]))
 
 
 def takes(suite: str, option: str) -> bool:

@@ -98,11 +98,11 @@ def test_summary_has_every_row_and_marks_losses(monkeypatch, tmp_path):
 
 
 def test_cases_that_are_measured_again_replace_their_rows_alone():
-    def row(case, ratio):
-        return {"case": case, "peer": "P", "ratio": ratio}
+    def row(case, ratio, peer="P"):
+        return {"case": case, "peer": peer, "ratio": ratio}
 
-    merged = load("run_all.py").merged([row("a", 1), row("b", 1), row("b", 2)], [row("b", 3), row("c", 3)])
-    assert merged == [row("a", 1), row("b", 3), row("c", 3)]
+    merged = load("run_all.py").merged([row("a", 1), row("b", 1), row("b", 2, "Q")], [row("b", 3), row("c", 3)])
+    assert merged == [row("a", 1), row("b", 3), row("b", 2, "Q"), row("c", 3)]
 
 
 def test_summary_tells_memory_in_mib(monkeypatch, tmp_path):
