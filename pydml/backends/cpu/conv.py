@@ -46,6 +46,7 @@ FEW_IMAGES = 8  # up to here columns are considered; for more, the panels' filte
 COLUMN_START = 12  # pixels that the product of columns costs beside its own
 COLUMN_COPY, COLUMN_COPY_STRIDED = 0.25, 0.5  # of a tap of a pixel
 COLUMN_STORE = 0.1  # of a result
+COLUMN_TAP = 3000  # of a tap of an image, by NumPy
 
 
 @dataclass(frozen=True)
@@ -131,11 +132,8 @@ def _cost(a: Algorithm, g: ConvGeometry, batch: int, part: str) -> float:
     if a.method == "columns":
         depth, pixels = g.filter_cols, g.P * g.Q
         copy = COLUMN_COPY if (g.sh, g.sw) == (1, 1) else COLUMN_COPY_STRIDED
-        if columns.plain(g):
-            copy = 0
-        return batch * (
-            F * depth * (pixels + COLUMN_START) * MULTIPLY_ADD + depth * pixels * copy + F * pixels * COLUMN_STORE
-        )
+        lay_out = 0 if columns.plain(g) else depth * pixels * copy + g.Hf * g.Wf * COLUMN_TAP
+        return batch * (F * depth * (pixels + COLUMN_START) * MULTIPLY_ADD + lay_out + F * pixels * COLUMN_STORE)
     n, m = a.n, a.n - a.r + 1
     tiles = batch * -(-P // m) * -(-Q // m)
     filters = F * C * FILTER_TRANSFORM[n]
