@@ -93,7 +93,7 @@ def emit(program: Program) -> Code:
         taken.add(name)
         code.names[function.key] = name
     by_file: dict[SourceFile, list[ast.stmt]] = {}
-    liveness = {f.key: Liveness(f.body, _outputs(program, f)) for f in program.all_functions()}
+    liveness = {f.key: Liveness(f.body, program.read_after(f)) for f in program.all_functions()}
     ranges = find_ranges(program, liveness)
     for function in program.all_functions():
         emitter = _Emitter(program, function, code, liveness[function.key], ranges[function.key])
@@ -102,11 +102,6 @@ def emit(program: Program) -> Code:
         module = ast.Module(statements, [])
         code.modules.append((file, module))
     return code
-
-
-def _outputs(program: Program, function: Function) -> set[str]:
-    """Variables that are read after the body of a function."""
-    return {p.name for p in function.outputs} if function.key else set(program.outputs)
 
 
 def python_name(name: str) -> str:
@@ -172,7 +167,7 @@ class _Emitter:
         self.shared: frozenset[str] = frozenset()  # result variables of the parfor loops around
         self.recorded: frozenset[str] = frozenset()  # those of which the cells written are compared afterwards
         self.certain = {p.name for p in function.params}  # variables that have a value on every path to here
-        self.live_out = _outputs(program, function)
+        self.live_out = program.read_after(function)
         self.liveness = liveness
         self.ranges = ranges
         self.cells, self.list_elements, cells = _single_cells(function.body, self.uses, self.assignments, self.live_out)

@@ -210,6 +210,10 @@ class Program:
     def all_functions(self) -> list[Function]:
         return [self.main, *self.functions.values()]
 
+    def read_after(self, function: Function) -> set[str]:
+        """Variables that are read after the body of a function: its results, or those of the main script that are asked for."""
+        return {p.name for p in function.outputs} if function.key else set(self.outputs)
+
 
 # ---- walking
 

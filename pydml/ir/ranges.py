@@ -27,7 +27,7 @@ from pydml.ir.program import (
     Var,
     While,
     blocks_of,
-    variables_in,
+    reads,
     walk,
     writes,
 )
@@ -129,7 +129,7 @@ class Ranges:
                 self.operation(s, env)
                 if conditions:
                     _forget(conditions, writes(s))
-                if isinstance(s, Op) and s.builtin.name in _CONDITIONS and s.outs[0] not in reads_of(s):
+                if isinstance(s, Op) and s.builtin.name in _CONDITIONS and s.outs[0] not in reads(s):
                     conditions[s.outs[0]] = s
             elif isinstance(s, If):
                 env = _join(
@@ -441,10 +441,6 @@ def _is_cell(s: Op) -> bool:
     return s.builtin.name in ("[]", "[]=") and s.args[1] == s.args[2] and isinstance(s.args[1], (Var, Const))
 
 
-def reads_of(s: Op) -> set[str]:
-    return {n for a in s.args for n in variables_in(a)}
-
-
 def _absolute(a: Interval) -> Interval:
     return a if a.base is None else FULL
 
@@ -515,7 +511,7 @@ def _grew(inside: Interval | None, state: Interval | None) -> bool:
 
 def _forget(conditions: dict[str, Op], names: set[str]) -> None:
     for name in list(conditions):
-        if name in names or reads_of(conditions[name]) & names:
+        if name in names or reads(conditions[name]) & names:
             del conditions[name]
 
 

@@ -181,9 +181,7 @@ class _Rewriter:
         self.function = function
         self.uses = count_reads(function.body)
         self.assignments = count_writes(function.body)
-        self.kept = {p.name for p in function.outputs} | {p.name for p in function.params}
-        if not function.key:
-            self.kept |= set(program.outputs)
+        self.kept = program.read_after(function) | {p.name for p in function.params}
 
     def block(self, block: list[Any], known: Definitions) -> None:
         result: list[Any] = []

@@ -31,8 +31,7 @@ from pydml.ir.program import (
 def coalesce_copies(program: Program) -> None:
     """Only variables of inlined functions and temporaries give up their names; those of the user keep theirs."""
     for function in program.all_functions():
-        live_out = {p.name for p in function.outputs} if function.key else set(program.outputs)
-        _Coalescer(Liveness(function.body, live_out)).block(function.body, frozenset())
+        _Coalescer(Liveness(function.body, program.read_after(function))).block(function.body, frozenset())
 
 
 class _Coalescer:

@@ -58,7 +58,7 @@ class _Fuser:
     def __init__(self, function: Function, program: Program):
         self.uses = count_reads(function.body)
         self.assignments = count_writes(function.body)
-        self.live_out = {p.name for p in function.outputs} if function.key else set(program.outputs)
+        self.live_out = program.read_after(function)
         self.parameters = {p.name for p in function.params}
 
     def block(self, block: list[Any]) -> None:
