@@ -89,7 +89,8 @@ class _Plan(NamedTuple):
 
     before: steps on small operands, run once by their builtins.  steps: (ufunc, args) on blocks, args as in the template.
     reduction: "", "sum", "colSums" or "rowSums".  size: (rows, channels, length).  views: by ref, the shape that an operand
-    is given.  code: what the machine needs, if it can run the steps.
+    is given.  factors: the refs of two matrices of which the result is the scalar product; BLAS computes it, not the steps.
+    code: what the machine needs, if it can run the steps.
     """
 
     before: tuple[int, ...]
@@ -98,6 +99,7 @@ class _Plan(NamedTuple):
     shape: tuple[int, int]
     size: tuple[int, int, int]
     views: dict[int, tuple[int, int, int]]
+    factors: tuple[int, int] | None
     code: _MachineCode | None
 
 
@@ -226,7 +228,10 @@ def _plan(template: Template, inputs: tuple[Any, ...]) -> _Plan | None:
     if all(v in (size, (1, 1, 1)) for v in views.values()) and reduction in ("", "sum"):
         size = (1, 1, n * m)  # nothing but cells: one long vector
         views = {ref: (size if v != (1, 1, 1) else v) for ref, v in views.items()}
-    plan = _Plan(tuple(before), tuple(steps), reduction, shape, size, views, None)
+    plan = _Plan(tuple(before), tuple(steps), reduction, shape, size, views, None, None)
+    factors = _factors(plan)
+    if factors is not None:
+        return plan._replace(factors=factors)
     return plan._replace(code=_machine_code(plan, template, inputs))
 
 
@@ -383,7 +388,7 @@ def _run(plan: _Plan, template: Template, dying: tuple[int, ...], inputs: tuple[
             if a in plan.views:
                 value = (value.T if turned else contiguous(value)).reshape(plan.views[a])
             operands[a] = value
-    if plan.code is not None and _machine_earned(plan) and not (plan.reduction == "sum" and _factors(plan)):
+    if plan.code is not None and _machine_earned(plan):
         return _run_machine(plan, operands, out, dtype)
     if plan.reduction:
         return _reduce(plan, operands, dtype)
@@ -469,9 +474,8 @@ def _reduce(plan: _Plan, operands: dict[int, Any], dtype: Any) -> Any:
     n, f, length = plan.size
     blocks = _blocks(plan.size)
     if plan.reduction == "sum":
-        factors = _factors(plan)
-        if factors is not None:
-            total = _dot(operands[factors[0]], operands[factors[1]])
+        if plan.factors is not None:
+            total = _dot(operands[plan.factors[0]], operands[plan.factors[1]])
             if np.isfinite(total):
                 return total
         parts = np.zeros(len(blocks))
@@ -509,7 +513,7 @@ def _reduce(plan: _Plan, operands: dict[int, Any], dtype: Any) -> Any:
 
 def _factors(plan: _Plan) -> tuple[int, int] | None:
     """The refs of two matrices if all there is to sum is their product, cell by cell: a scalar product."""
-    if len(plan.steps) > 1 or plan.before or plan.size[:2] != (1, 1):
+    if plan.reduction != "sum" or len(plan.steps) > 1 or plan.before or plan.size[:2] != (1, 1):
         return None
     _, ufunc, args = plan.steps[0]
     if ufunc is np.power:  # `_plan` has seen to it that the exponent is 2
