@@ -82,10 +82,10 @@ class Replacement:
 
     def _exchange(self) -> None:
         finish_exchange(self.path)
+        for temporary, target in self._pending:
+            if temporary is not None:
+                _keep_mode(temporary, target)  # before the plan: whoever finishes it only renames
         if len(self._pending) > 1:
-            for temporary, target in self._pending:
-                if temporary is not None:
-                    _keep_mode(temporary, target)
             with _planned(self.path, self._pending):
                 self._take_places()
         else:
@@ -101,7 +101,6 @@ class Replacement:
                         os.replace(target, aside)
                         done.append((os.replace, aside, target))
                     continue
-                _keep_mode(temporary, target)
                 if not os.path.lexists(target):
                     os.replace(temporary, target)
                     done.append((os.replace, target, temporary))
