@@ -24,18 +24,18 @@ class JavaError(Exception):
     """An exception that Java would throw; the message is for users."""
 
 
-def int32(value: int) -> int:
-    return (value + 0x80000000 & 0xFFFFFFFF) - 0x80000000
-
-
 def signed(value: int, bits: int) -> int:
     """The lowest bits of a number, as a number with a sign."""
     half = 1 << bits - 1
     return (value + half & 2 * half - 1) - half
 
 
+def int32(value: int) -> int:
+    return signed(value, 32)
+
+
 def int64(value: int) -> int:
-    return (value + (1 << 63) & (1 << 64) - 1) - (1 << 63)
+    return signed(value, 64)
 
 
 def text_of(value: Any, type: str) -> str:
