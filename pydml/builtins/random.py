@@ -2,7 +2,7 @@
 
 Cells are drawn in blocks of a fixed number of cells, each with its own generator, keyed by the seed of the call and the
 number of the block: a value depends on nothing else, so that threads may fill blocks in any order
-(`backends.cpu.parallel_rand`).  Values differ from those of SystemDS for the same seed.
+(`backends.cpu.random`).  Values differ from those of SystemDS for the same seed.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pydml.values import Sparse, arithmetic
 from pydml.values.storage import SPARSITY_TURN_POINT, check_dense_size
 
 BLOCK = 1 << 18
-_NS_PER_PLACE = 20
+_NS_PER_CELL, _NS_PER_PLACE = 5, 20
 PDFS = ("uniform", "normal", "poisson")
 
 
@@ -44,7 +44,7 @@ def _rand_type(
     effects=["random"],
     aliases=["Rand", "RAND"],
 )
-def rand(ctx, rows, cols, minimum, maximum, pdf, sparsity, seed, rate, fill=None, spread=None):
+def rand(ctx, rows, cols, minimum, maximum, pdf, sparsity, seed, rate, spread=None):
     """A matrix of random numbers.
 
     pdf: "uniform" in [min, max); "normal" with mean 0 and variance 1; "poisson" with mean lambda.  min == max gives
@@ -55,17 +55,17 @@ def rand(ctx, rows, cols, minimum, maximum, pdf, sparsity, seed, rate, fill=None
     rows, cols, cells = int(rows), int(cols), int(rows) * int(cols)
     draw = _drawing(pdf.lower(), float(minimum), float(maximum), float(rate))
     seed = ctx.random.resolve(arithmetic.to_int(seed))
-    fill = fill or fill_blocks
+    spread = spread or each_block
     if sparsity >= 1:
         check_dense_size(rows, cols, np.dtype(ctx.dtype).itemsize)
         out = np.empty((rows, cols), ctx.dtype)
-        fill(out.reshape(-1), lambda block, part: draw(_generator(seed, block), part))
+        _fill(out.reshape(-1), draw, seed, spread)
         return out
     blocks = _SparseBlocks(rows, cols, sparsity)
     values = np.empty(blocks.total, ctx.dtype)
-    fill(values, lambda block, part: draw(_generator(seed, block), part))
+    _fill(values, draw, seed, spread)
     if sparsity < SPARSITY_TURN_POINT and cols > 1 and cells >= 4096:
-        col, starts = blocks.structure(seed, spread or each_block)
+        col, starts = blocks.structure(seed, spread)
         return _sparse(rows, cols, values, col, starts)
     out = np.zeros((rows, cols), ctx.dtype)
     out.reshape(-1)[blocks.positions(seed)] = values
@@ -83,10 +83,19 @@ rand.case("sum(rand(rows=9, cols=9, seed=3.7) - rand(rows=9, cols=9, seed=3))", 
 rand.fails('rand(rows=2, cols=2, pdf="poisson", lambda=0)', "value", "lambda must be greater than 0")
 
 
-def fill_blocks(out, fill):
-    """Call fill(number, part) for each block of the flat array `out`."""
-    for block, start in enumerate(range(0, len(out), BLOCK)):
-        fill(block, out[start : start + BLOCK])
+def each_block(run, blocks: int, work_ns: float) -> None:
+    """Call run(block) for each block; a backend does it in threads.  work_ns: about how long all blocks take."""
+    for block in range(blocks):
+        run(block)
+
+
+def _fill(out: np.ndarray, draw, seed: int, spread) -> None:
+    """Draw the cells of the flat array `out`, block by block.  spread: as `each_block`."""
+
+    def run(block: int) -> None:
+        draw(_generator(seed, block), out[block * BLOCK : (block + 1) * BLOCK])
+
+    spread(run, -(-len(out) // BLOCK), len(out) * _NS_PER_CELL)
 
 
 def _generator(seed: int, block: int, use: int = 0) -> np.random.Generator:
@@ -113,12 +122,6 @@ def _drawing(pdf: str, minimum: float, maximum: float, rate: float):
         part[:] = generator.poisson(rate, len(part))
 
     return {"uniform": uniform, "normal": normal, "poisson": poisson}[pdf]
-
-
-def each_block(run, blocks: int, work_ns: float) -> None:
-    """Call run(block) for each block; a backend does it in threads."""
-    for block in range(blocks):
-        run(block)
 
 
 class _SparseBlocks:

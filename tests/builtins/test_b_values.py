@@ -7,7 +7,7 @@ import pytest
 from scipy.sparse import csr_matrix
 
 from pydml.builtins import registry
-from pydml.builtins.random import BLOCK, _SparseBlocks, fill_blocks
+from pydml.builtins.random import BLOCK, _SparseBlocks, each_block
 from pydml.builtins.registry import get
 from pydml.diagnostics import DMLError
 from pydml.execution.context import Context
@@ -170,7 +170,7 @@ def test_a_seed_decides_everything():
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_threads_do_not_matter(pdf, dtype):
     arguments = (2 * BLOCK + 5, 1, -1, 2, pdf, 1, 3, 4)
-    serial = get("rand").meaning(Context(dtype=dtype), *arguments, fill=fill_blocks)
+    serial = get("rand").meaning(Context(dtype=dtype), *arguments, spread=each_block)
     assert np.array_equal(get("rand").run(Context(dtype=dtype), *arguments), serial)
     assert serial.dtype == dtype
     # another block has other numbers
