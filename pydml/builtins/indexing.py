@@ -251,7 +251,8 @@ def assign(X, rl, ru, cl, cu, value):
         result[r0:r1, c0:c1] = value
         return result
     if type(X) is List:
-        return _assign_list(X, rl, ru, cl, value)
+        low, high = _list_range(X, rl, ru, cl)
+        return _with_elements(X, low, high, _new_elements(low, high, value))
     return X.left_index(*checked_assignment(X, rl, ru, cl, cu, value), value)
 
 
@@ -330,24 +331,26 @@ def _list_position(X: List, index: Any) -> int:
 def replace_elements(X: List, rl: Any, ru: Any, cl: Any, value: Any) -> List:
     """`X[rl:ru] = value` of a list that only the caller holds: in place where one element is replaced."""
     low, high = _list_range(X, rl, ru, cl)
-    if high - low == 1 and (type(value) is not List or len(value) == 1):
-        if X.replace(low, value[0] if type(value) is List else value):
-            return X
-    return _assign_list(X, rl, ru, cl, value)
+    new = _new_elements(low, high, value)
+    if high - low == 1 and X.replace(low, new[0]):
+        return X
+    return _with_elements(X, low, high, new)
 
 
-def _assign_list(X: List, rl: Any, ru: Any, cl: Any, value: Any) -> List:
-    low, high = _list_range(X, rl, ru, cl)
-    if high - low == 1 and (type(value) is not List or len(value) == 1):
-        new: tuple[Any, ...] = (value[0] if type(value) is List else value,)
-    elif type(value) is List and len(value) == high - low:
-        new = value.items
-    else:
-        count = f"a list of {len(value)}" if type(value) is List else f"a {type_of(value).data}"
-        fail(
-            "shape-mismatch",
-            f"the range has {high - low} elements, the value assigned to it is {count}",
-            help="wrap it to store a list as one element: list(value)" if high - low == 1 else "",
-        )
+def _with_elements(X: List, low: int, high: int, new: tuple[Any, ...]) -> List:
     items = X.items
     return List(items[:low] + new + items[high:], X.names)
+
+
+def _new_elements(low: int, high: int, value: Any) -> tuple[Any, ...]:
+    """What takes the places low to high - 1 of a list: the elements of a list of that length, or one other value."""
+    if type(value) is List and len(value) == high - low:
+        return value.items
+    if type(value) is not List and high - low == 1:
+        return (value,)
+    count = f"a list of {len(value)}" if type(value) is List else f"a {type_of(value).data}"
+    fail(
+        "shape-mismatch",
+        f"the range has {high - low} elements, the value assigned to it is {count}",
+        help="wrap it to store a list as one element: list(value)" if high - low == 1 else "",
+    )
