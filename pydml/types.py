@@ -16,8 +16,8 @@ class Type(NamedTuple):
     """Data type, value type and sizes.
 
     data: matrix, frame, list, scalar or unknown.  value: int, double, boolean, string or unknown (of a scalar;
-    matrices are "double"; of a list, if all its elements are scalars of that type).  rows, cols: sizes, None where unknown; a list has its length in `rows`.
-    const: the value of a scalar that is known, else None.
+    matrices are "double"; of a list, if all its elements are scalars of that type).  rows, cols: sizes, None where
+    unknown; a list has its length in `rows`.  const: the value of a scalar that is known, else None.
     """
 
     data: str = UNKNOWN

@@ -1,8 +1,9 @@
 """Frames in text files: csv, and the text format of triples.
 
-Cells are read as SystemDS 3.4.0 reads them: blanks around a csv cell are no part of it, an empty cell is missing, a cell in
-double quotes may hold the separator and keeps its quotes.  Without a schema all columns are text; in a column of numbers,
-missing cells are 0; `default=` gives missing cells another value.  Unlike there, a text of triples keeps the blanks in a cell, and cells with the separator are written in quotes.
+Cells are read as SystemDS 3.4.0 reads them: blanks around a csv cell are no part of it, an empty cell is missing, a cell
+in double quotes may hold the separator and keeps its quotes.  Without a schema all columns are text; in a column of
+numbers, missing cells are 0; `default=` gives missing cells another value.  Unlike there, a text of triples keeps the
+blanks in a cell, and cells with the separator are written in quotes.
 
 Metadata of transformencode have two more lines: the texts that stand for missing cells, and the numbers of categories.
 """
