@@ -15,6 +15,7 @@ import keyword
 import types
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from pydml.builtins.fused import Template
@@ -39,11 +40,12 @@ from pydml.ir.program import (
     count_writes,
     operands_of,
     read_in,
+    reads,
     variables_in,
     walk,
     writes,
 )
-from pydml.ir.ranges import MAX, MIN, Ranges, find_ranges
+from pydml.ir.ranges import MAX, MIN, Interval, Ranges, find_ranges
 from pydml.types import BOOLEAN, DOUBLE, INT, INT_SCALAR, LIST, MATRIX, SCALAR, STRING, UNKNOWN, Type
 
 INLINED = 1 << 16
@@ -115,7 +117,7 @@ def python_name(name: str) -> str:
 # except that division by zero raises.
 _NUMERIC = (INT, DOUBLE)
 _COMPARISONS = {"==": ast.Eq, "!=": ast.NotEq, "<": ast.Lt, "<=": ast.LtE, ">": ast.Gt, ">=": ast.GtE}
-_DOUBLE_OPERATORS = {"+": ast.Add, "-": ast.Sub, "*": ast.Mult}
+_ARITHMETIC = {"+": ast.Add, "-": ast.Sub, "*": ast.Mult}
 # Where functions of `math` give what DML says: the comparison that an operand must meet.
 _WHERE_PLAIN: dict[str, tuple[ast.cmpop, float]] = {
     "exp": (ast.Lt(), 700.0),
@@ -123,21 +125,16 @@ _WHERE_PLAIN: dict[str, tuple[ast.cmpop, float]] = {
 }
 # Types of two scalars that are numbers in all likelihood: `s = 0` may be an int before a loop, and `s + x` a double in it.
 _PERHAPS_DOUBLE = ((UNKNOWN, DOUBLE), (DOUBLE, UNKNOWN), (UNKNOWN, INT), (INT, UNKNOWN), (UNKNOWN, UNKNOWN))
-_IN_ORDER = frozenset(
-    (*_COMPARISONS, *_DOUBLE_OPERATORS, "/")
-)  # operators whose operands are evaluated once, from left to right
+# Operators whose operands are evaluated once, from left to right.
+_IN_ORDER = frozenset((*_COMPARISONS, *_ARITHMETIC, "/"))
+# Functions for what Python computes in another way, or not at all, by the kind of both operands together.
 _SCALAR_FUNCTIONS = {
-    ("-", INT): "int_sub",
-    ("+", INT): "int_add",
-    ("*", INT): "int_mul",
-    ("%%", INT): "int_mod",
-    ("%/%", INT): "int_idiv",
-    ("/", INT): "divide",
-    ("/", DOUBLE): "divide",
-    ("^", INT): "power",
-    ("^", DOUBLE): "power",
-    ("%%", DOUBLE): "mod",
-    ("%/%", DOUBLE): "idiv",
+    ("^", INT): "_power",
+    ("^", DOUBLE): "_power",
+    ("%%", INT): "_int_mod",
+    ("%%", DOUBLE): "_mod",
+    ("%/%", INT): "_int_idiv",
+    ("%/%", DOUBLE): "_idiv",
 }
 
 
@@ -147,8 +144,6 @@ class _Pending:
 
     expression: ast.expr
     reads: frozenset[str]
-    simple: bool  # cheap and without side effects or errors
-    op: Op | None
 
 
 class _Emitter:
@@ -221,11 +216,27 @@ class _Emitter:
     def call_name(self, name: str, *args: ast.expr) -> ast.expr:
         return ast.Call(self.load(name), list(args), [], **self.position)
 
+    def call_method(self, value: ast.expr, name: str, *args: ast.expr) -> ast.expr:
+        return ast.Call(ast.Attribute(value, name, ast.Load(), **self.position), list(args), [], **self.position)
+
+    def compare(self, left: ast.expr, operator: ast.cmpop, right: ast.expr) -> ast.expr:
+        return ast.Compare(left, [operator], [right], **self.position)
+
+    def binary(self, left: ast.expr, operator: ast.operator, right: ast.expr) -> ast.expr:
+        return ast.BinOp(left, operator, right, **self.position)
+
+    def all_of(self, tests: list[ast.expr]) -> ast.expr:
+        return tests[0] if len(tests) == 1 else ast.BoolOp(ast.And(), tests, **self.position)
+
+    def assignment(self, name: str, value: ast.expr) -> ast.stmt:
+        """`name = value`, of a Python name."""
+        return ast.Assign([self.store(name)], value, **self.position)
+
     def assign(self, name: str, value: ast.expr) -> None:
         self.stored.add(name)
         name = python_name(name)
         _, sum_, certain = self.sums.get(id(value), (value, None, False))
-        self.out.append(ast.Assign([self.store(name)], sum_ or value, **self.position))
+        self.out.append(self.assignment(name, sum_ or value))
         if sum_ is not None:
             self.wrap_assigned(name, certain)
 
@@ -296,12 +307,19 @@ class _Emitter:
     def flush(self, written: set[str] | None = None) -> None:
         """Assign waiting temporaries: all, or those that read a variable that is about to be written."""
         for name in list(self.pending):
-            p = self.pending[name]
-            if written is None or p.reads & written:
-                del self.pending[name]
-                self.stored.add(name)
-                target = ast.copy_location(ast.Name(python_name(name), ast.Store()), p.expression)
-                self.out.append(ast.copy_location(ast.Assign([target], p.expression), p.expression))
+            if written is None or self.pending[name].reads & written:
+                self.flush_one(name)
+
+    def flush_others(self, used: set[str]) -> None:
+        """Assign waiting temporaries that what follows does not use."""
+        for name in [n for n in self.pending if n not in used]:
+            self.flush_one(name)
+
+    def flush_one(self, name: str) -> None:
+        p = self.pending.pop(name)
+        self.stored.add(name)
+        target = ast.copy_location(ast.Name(python_name(name), ast.Store()), p.expression)
+        self.out.append(ast.copy_location(ast.Assign([target], p.expression), p.expression))
 
     def release(self, s: Any, names: set[str]) -> None:
         """Drop variables that nobody reads after statement `s`: matrices and lists may be large."""
@@ -311,15 +329,11 @@ class _Emitter:
         for name in dead:
             if name[0] == "%" and name not in self.stored:
                 continue
-            self.out.append(ast.Assign([self.store(python_name(name))], self.constant(None), **self.position))
+            self.out.append(self.assignment(python_name(name), self.constant(None)))
 
-    @property
+    @cached_property
     def releasable(self) -> set[str]:
-        names = self.__dict__.get("_releasable")
-        if names is None:
-            names = _large_variables(self.function) - {v.name for v in self.cell_names}
-            self.__dict__["_releasable"] = names
-        return names
+        return _large_variables(self.function) - {v.name for v in self.cell_names}
 
     # ---- operands
 
@@ -352,33 +366,21 @@ class _Emitter:
         if s.builtin.name == "[]=" and self.is_cell_write(s) and s.outs[0] in self.owned:
             self.write_cell(s)
             return
-        reads = self.reads_of(s.args)
+        read = self.reads_of(s.args)
         effects = bool(s.builtin.effects)
         if effects:  # keep the order of what is visible
-            used = {n for a in s.args for n in variables_in(a)}
-            for name in [n for n in self.pending if n not in used]:
-                self.flush_one(name)
+            self.flush_others(reads(s))
         self.place(s.span, s.inlined)
-        position = self.position
         expression = self.expression(s)
-        self.position = position
         outs = [o for o in s.outs if o]
-        calls = any(
-            isinstance(a, Var) and a.name in self.calls for a in s.args
-        )  # an expression with calls keeps its place
+        # an expression with calls keeps its place
+        calls = any(isinstance(a, Var) and a.name in self.calls for a in s.args)
         if len(s.outs) == 1 and outs and self.is_used_once(outs[0]) and not effects and not calls:
-            self.pending[outs[0]] = _Pending(expression, reads, False, s)
+            self.pending[outs[0]] = _Pending(expression, read)
             return
         self.flush(set(outs))
-        self.position = position
         self.bind(s.outs, expression, single=len(s.builtin.signature.results) <= 1)
-        self.release(s, set(reads) | set(outs))
-
-    def flush_one(self, name: str) -> None:
-        p = self.pending.pop(name)
-        self.stored.add(name)
-        target = ast.copy_location(ast.Name(python_name(name), ast.Store()), p.expression)
-        self.out.append(ast.copy_location(ast.Assign([target], p.expression), p.expression))
+        self.release(s, set(read) | set(outs))
 
     def bind(self, outs: tuple[str, ...], value: ast.expr, single: bool) -> None:
         if not any(outs):
@@ -391,7 +393,7 @@ class _Emitter:
             target = ast.Tuple(targets, ast.Store(), **self.position)
             self.out.append(ast.Assign([target], value, **self.position))
             if "" in outs:  # do not keep it alive
-                self.out.append(ast.Assign([self.store("_unused")], self.constant(None), **self.position))
+                self.out.append(self.assignment("_unused", self.constant(None)))
 
     def expression(self, s: Op) -> ast.expr:
         name = s.builtin.name
@@ -428,14 +430,13 @@ class _Emitter:
             return self.call_name("_len", self.load(self.taken[s.args[0].name]))
         if name == "append" and s.args[0] == Var(s.outs[0]) and self.is_pushed(s):
             items, value = self.operands(s)
-            push = ast.Attribute(items, "push", ast.Load(), **self.position)
-            return ast.Call(push, [value], [], **self.position)
+            return self.call_method(items, "push", value)
         return self.builtin_call(s)
 
     def builtin_call(self, s: Op) -> ast.expr:
         b = s.builtin
         known = bool(s.arg_types) and all(
-            t.data != "unknown" and not (t.data == SCALAR and t.value == "unknown") for t in s.arg_types
+            t.data != UNKNOWN and not (t.data == SCALAR and t.value == UNKNOWN) for t in s.arg_types
         )
         mode = "run" if known or b.self_checking else "call"
         if mode == "run" and b.self_checking and ("*",) in b.kernels and len(b.kernels) == 1:
@@ -470,19 +471,8 @@ class _Emitter:
 
     def exists(self, s: Op) -> ast.expr:
         assert isinstance(s.args[0], Var)
-        target = python_name(s.args[0].name)
-        test = ast.Compare(
-            ast.Call(
-                ast.Attribute(self.call_name("_locals"), "get", ast.Load(), **self.position),
-                [self.constant(target)],
-                [],
-                **self.position,
-            ),
-            [ast.IsNot()],
-            [self.constant(None)],
-            **self.position,
-        )
-        return test
+        value = self.call_method(self.call_name("_locals"), "get", self.constant(python_name(s.args[0].name)))
+        return self.compare(value, ast.IsNot(), self.constant(None))
 
     # ---- single cells
 
@@ -511,17 +501,14 @@ class _Emitter:
         An array finds by itself that an index is too large; `checks` says then what the DML user is told.  Below 1 it would count from
         the end, so where that cannot be excluded the index is compared first.
         """
-        position = self.position
         matrix, i, j = (self.operand(s.args[k]) for k in (0, 1, 3))
-        self.position = position
         slow = self.call_name("_cell", matrix, i, j)
         test = self.index_test(s, i, j)
         if test is None or not isinstance(matrix, ast.Name):
             return slow
         self.check(slow)
-        item = ast.Attribute(matrix, "item", ast.Load(), **position)
-        fast = ast.Call(item, [self.add_constant(i, -1), self.add_constant(j, -1)], [], **position)
-        return ast.IfExp(test, fast, slow, **position) if test else fast
+        fast = self.call_method(matrix, "item", self.add_constant(i, -1), self.add_constant(j, -1))
+        return ast.IfExp(test, fast, slow, **self.position) if test else fast
 
     # ---- lists
 
@@ -536,17 +523,22 @@ class _Emitter:
 
     def element(self, s: Op) -> ast.expr | None:
         """The element in `as.scalar(l[i])`, without the list of one element between."""
-        args = self.ranges.args.get(s)
-        if s not in self.list_elements or args is None or args[1] is None:
+        index = self.element_index(s)
+        if index is None:
             return None
         self.elements.add(Var(s.outs[0]))
         if isinstance(s.args[0], Var) and s.args[0].name in self.taken:
-            return self.taken_element(s, self.load(self.taken[s.args[0].name]), args[1].low)
+            return self.taken_element(s, self.load(self.taken[s.args[0].name]), index.low)
         items, i = (self.operand(s.args[k]) for k in (0, 1))
         if isinstance(items, ast.Name):
             none = self.constant(None)
             self.check(self.call_name(self.builtin_name(s.builtin, "run"), items, i, i, none, none))
-        return ast.Call(ast.Attribute(items, "at", ast.Load(), **self.position), [i], [], **self.position)
+        return self.call_method(items, "at", i)
+
+    def element_index(self, s: Op) -> Interval | None:
+        """The range of the index, if an operation reads one element `as.scalar(l[i])` by a number."""
+        args = self.ranges.args.get(s)
+        return args[1] if args is not None and s in self.list_elements else None
 
     def taken_element(self, s: Op, items: ast.expr, low: int) -> ast.expr:
         """`l[i]` where l is a list of Python."""
@@ -558,44 +550,37 @@ class _Emitter:
         fast = ast.Subscript(items, self.add_constant(i, -1), ast.Load(), **self.position)
         if low >= 1:
             return fast
-        return ast.IfExp(ast.Compare(i, [ast.Gt()], [self.constant(0)], **self.position), fast, slow, **self.position)
+        return ast.IfExp(self.compare(i, ast.Gt(), self.constant(0)), fast, slow, **self.position)
 
     def append(self, s: Op) -> None:
         """`l = append(l, value)` where l is a list of Python."""
         self.place(s.span, s.inlined)
-        position = self.position
         value = self.operand(s.args[1])
         self.flush({s.outs[0]})
-        self.position = position
-        append = ast.Attribute(self.load(self.taken[s.outs[0]]), "append", ast.Load(), **position)
-        self.out.append(ast.Expr(ast.Call(append, [value], [], **position), **position))
+        append = self.call_method(self.load(self.taken[s.outs[0]]), "append", value)
+        self.out.append(ast.Expr(append, **self.position))
         self.release(s, set(variables_in(s.args[1])))
 
     def take(self, s: For | While) -> list[ast.stmt]:
         """Before a loop that only appends to lists and reads their elements, make them lists of Python; what makes them lists again."""
         after: list[ast.stmt] = []
-        for name, appends in sorted(_only_by_elements(s, self.is_pushed, self.is_taken_element).items()):
+        for name, appends in sorted(_only_by_elements(s, self.is_pushed, self.element_index).items()):
             if name not in self.certain or name in self.taken or name in self.shared:
                 continue
             variable = self.load(python_name(name))
             items, names = f"_items_{python_name(name)}", f"_names_{python_name(name)}"
-            method = ast.Attribute(variable, "taken" if appends else "sealed", ast.Load(), **self.position)
-            call = ast.Call(method, [], [], **self.position)
+            call = self.call_method(variable, "taken" if appends else "sealed")
             if appends:
                 pair = ast.Tuple([self.store(items), self.store(names)], ast.Store(), **self.position)
                 self.out.append(ast.Assign([pair], call, **self.position))
-                self.out.append(ast.Assign([self.store(python_name(name))], self.constant(None), **self.position))
+                self.out.append(self.assignment(python_name(name), self.constant(None)))
                 made = self.call_name("_made", self.load(items), self.load(names))
-                after.append(ast.Assign([self.store(python_name(name))], made, **self.position))
+                after.append(self.assignment(python_name(name), made))
             else:
-                self.out.append(ast.Assign([self.store(items)], call, **self.position))
-            after.append(ast.Assign([self.store(items)], self.constant(None), **self.position))
+                self.out.append(self.assignment(items, call))
+            after.append(self.assignment(items, self.constant(None)))
             self.taken[name] = items
         return after
-
-    def is_taken_element(self, s: Op) -> bool:
-        args = self.ranges.args.get(s)
-        return s in self.list_elements and args is not None and args[1] is not None
 
     def check(self, expression: ast.expr) -> None:
         """Enter an expression that raises the DMLError for an index of the operation at this position."""
@@ -614,41 +599,34 @@ class _Emitter:
             if interval.low < 1:
                 if not isinstance(index, ast.Name):
                     return None
-                tests.append(ast.Compare(index, [ast.Gt()], [self.constant(0)], **self.position))
-        if not tests:
-            return False
-        return tests[0] if len(tests) == 1 else ast.BoolOp(ast.And(), tests, **self.position)
+                tests.append(self.compare(index, ast.Gt(), self.constant(0)))
+        return self.all_of(tests) if tests else False
 
     def write_cell(self, s: Op) -> None:
         """`X[i, j] = value` into an array that nobody else holds, else by `_owned_cell`."""
-        reads = self.reads_of(s.args)
+        read = self.reads_of(s.args)
         self.place(s.span, s.inlined)
-        position = self.position
         matrix, i, j, value = (self.operand(s.args[k]) for k in (0, 1, 3, 5))
         self.flush({s.outs[0]})
-        self.position = position
         if not isinstance(value, ast.Constant):
             value = self.named(value)
         test = self.index_test(s, i, j)
-        slow = ast.Assign(
-            [self.store(python_name(s.outs[0]))], self.call_name("_owned_cell", matrix, i, j, value), **position
-        )
+        slow = self.assignment(python_name(s.outs[0]), self.call_name("_owned_cell", matrix, i, j, value))
         if test is None:
             self.out.append(slow)
         else:
-            cells = ast.Tuple([self.add_constant(i, -1), self.add_constant(j, -1)], ast.Load(), **position)
-            fast = ast.Assign([ast.Subscript(matrix, cells, ast.Store(), **position)], value, **position)
-            of = ast.Compare(self.call_name("_type", matrix), [ast.Is()], [self.load("_ndarray")], **position)
-            condition = ast.BoolOp(ast.And(), [of, test], **position) if test else of
+            cells = ast.Tuple([self.add_constant(i, -1), self.add_constant(j, -1)], ast.Load(), **self.position)
+            fast = ast.Assign([ast.Subscript(matrix, cells, ast.Store(), **self.position)], value, **self.position)
+            of = self.compare(self.call_name("_type", matrix), ast.Is(), self.load("_ndarray"))
             self.check(self.call_name("_owned_cell", matrix, i, j, self.constant(0.0)))
-            self.out.append(ast.If(condition, [fast], [slow], **position))
-        self.release(s, set(reads) | set(s.outs))
+            self.out.append(ast.If(self.all_of([of, test] if test else [of]), [fast], [slow], **self.position))
+        self.release(s, set(read) | set(s.outs))
 
     def named(self, value: ast.expr) -> ast.expr:
         """A value that is used twice: a variable, assigned before if need be."""
         if isinstance(value, ast.Name):
             return value
-        self.out.append(ast.Assign([self.store("_v")], value, **self.position))
+        self.out.append(self.assignment("_v", value))
         return self.load("_v")
 
     def own(self, s: For | While) -> set[str]:
@@ -680,15 +658,19 @@ class _Emitter:
         if a in _NUMERIC and b in _NUMERIC:
             return self.numeric(name, DOUBLE if DOUBLE in (a, b) else INT, s)
         if name in ("&", "|") and a == b == BOOLEAN:
-            operator: ast.operator = ast.BitAnd() if name == "&" else ast.BitOr()
             left, right = self.operands(s)
-            return ast.BinOp(left, operator, right, **self.position)
+            return self.binary(left, ast.BitAnd() if name == "&" else ast.BitOr(), right)
         if name == "+" and STRING in (a, b):
             return self.joined(s)
         if name in ("==", "!=") and a == b and a in (STRING, BOOLEAN):
-            left, right = self.operands(s)
-            return ast.Compare(left, [_COMPARISONS[name]()], [right], **self.position)
+            return self.operator(name, *self.operands(s))
         return None
+
+    def operator(self, name: str, left: ast.expr, right: ast.expr) -> ast.expr:
+        """A comparison, or an operator of doubles, as Python has it."""
+        if name in _COMPARISONS:
+            return self.compare(left, _COMPARISONS[name](), right)
+        return self.binary(left, _ARITHMETIC[name](), right)
 
     def if_doubles(self, s: Op) -> ast.expr | None:
         """An operator on scalars one of which may be anything: `x + y if type(x) is float else ...`, where x is a variable."""
@@ -696,18 +678,10 @@ class _Emitter:
         if any(not isinstance(a, Var) or a.name in self.pending for a in unknown):
             return None
         left, right = self.operands(s)
-        tests: list[ast.expr] = [
-            ast.Compare(self.call_name("_type", self.operand(a)), [ast.Is()], [self.load("_float")], **self.position)
-            for a in unknown
-        ]
-        test = tests[0] if len(tests) == 1 else ast.BoolOp(ast.And(), tests, **self.position)
-        name = s.builtin.name
-        if name in _COMPARISONS:
-            fast: ast.expr = ast.Compare(left, [_COMPARISONS[name]()], [right], **self.position)
-        else:
-            fast = ast.BinOp(left, _DOUBLE_OPERATORS[name](), right, **self.position)
+        types_ = [self.call_name("_type", self.operand(a)) for a in unknown]
+        test = self.all_of([self.compare(t, ast.Is(), self.load("_float")) for t in types_])
         slow = self.call_name(self.builtin_name(s.builtin, "run"), left, right)
-        return ast.IfExp(test, fast, slow, **self.position)
+        return ast.IfExp(test, self.operator(s.builtin.name, left, right), slow, **self.position)
 
     def joined(self, s: Op) -> ast.expr:
         """Texts joined: `s + f"{i};"` for `s + i + ";"`.
@@ -727,7 +701,7 @@ class _Emitter:
                 parts.append(self.call_name("_text", operand))
         first, *rest = parts
         end = rest[0] if len(rest) == 1 else ast.JoinedStr([self.formatted(p) for p in rest], **self.position)
-        result = ast.BinOp(first, ast.Add(), end, **self.position)
+        result = self.binary(first, ast.Add(), end)
         self.texts[id(result)] = result, parts
         return result
 
@@ -740,10 +714,7 @@ class _Emitter:
         return ast.FormattedValue(part, -1, None, **self.position)
 
     def operands(self, s: Op) -> list[ast.expr]:
-        position = self.position
-        result = [self.operand(a) for a in s.args]
-        self.position = position
-        return result
+        return [self.operand(a) for a in s.args]
 
     def unary(self, name: str, value: str, s: Op) -> ast.expr | None:
         if name == "!" and value == BOOLEAN:
@@ -765,71 +736,65 @@ class _Emitter:
 
     def where_plain(self, s: Op, operand: ast.expr, test: ast.cmpop, bound: float) -> ast.expr:
         """A function of `math` where it cannot fail, else the builtin: `_exp(x) if x < 700.0 else _b_exp_scalar(x)`."""
-        first = operand
-        if not isinstance(operand, (ast.Name, ast.Constant)):
-            first = ast.NamedExpr(self.store("_d"), operand, **self.position)
-            operand = self.load("_d")
-        condition = ast.Compare(first, [test], [self.constant(bound)], **self.position)
-        slow = self.call_name(self.builtin_name(s.builtin, "scalar"), operand)
-        return ast.IfExp(condition, self.call_name("_" + s.builtin.name, operand), slow, **self.position)
+        first, again = self.twice(operand)
+        slow = self.call_name(self.builtin_name(s.builtin, "scalar"), again)
+        condition = self.compare(first, test, self.constant(bound))
+        return ast.IfExp(condition, self.call_name("_" + s.builtin.name, again), slow, **self.position)
+
+    def twice(self, value: ast.expr) -> tuple[ast.expr, ast.expr]:
+        """A value that an expression uses twice: as it is written first, which gives it a name if need be, and again."""
+        if isinstance(value, (ast.Name, ast.Constant)):
+            return value, value
+        return ast.NamedExpr(self.store("_d"), value, **self.position), self.load("_d")
 
     def numeric(self, name: str, kind: str, s: Op) -> ast.expr | None:
-        if name in _COMPARISONS:
-            left, right = self.operands(s)
-            return ast.Compare(left, [_COMPARISONS[name]()], [right], **self.position)
-        if kind == DOUBLE and name in _DOUBLE_OPERATORS:
-            left, right = self.operands(s)
-            return ast.BinOp(left, _DOUBLE_OPERATORS[name](), right, **self.position)
-        if name == "^" and s.args[1] in (Const(2), Const(2.0)) and s.arg_types[0].value == DOUBLE:
-            left = self.operand(s.args[0])
-            if not isinstance(left, (ast.Name, ast.Constant)):
-                left, again = ast.NamedExpr(self.store("_d"), left, **self.position), self.load("_d")
-            else:
-                again = left
-            return ast.BinOp(left, ast.Mult(), again, **self.position)
-        right_const = s.arg_types[1].const
-        if kind == DOUBLE and name == "/" and right_const not in (None, 0):
-            left, right = self.operands(s)
-            return ast.BinOp(left, ast.Div(), right, **self.position)
-        a, b = self.ranges.args.get(s) or (None, None)
-        if name == "/" and b is not None and (b.low > 0 or b.high < 0):
-            left, right = self.operands(s)
-            return ast.BinOp(left, ast.Div(), right, **self.position)
-        if name == "/":
-            left, right = self.operands(s)
-            slow = self.call_name("_divide", left, right)
-            if isinstance(right, ast.Name) and isinstance(left, (ast.Name, ast.Constant)):
-                return ast.IfExp(right, ast.BinOp(left, ast.Div(), right, **self.position), slow, **self.position)
-            return slow
-        if kind == INT and name in _DOUBLE_OPERATORS and self.ranges.fits.get(s):
-            left, right = self.operands(s)
-            return ast.BinOp(left, _DOUBLE_OPERATORS[name](), right, **self.position)
-        if kind == INT and name == "*":
-            left, right = self.operands(s)
-            slow = self.call_name("_int_mul", left, right)  # reports the overflow
-            if isinstance(left, (ast.Name, ast.Constant)) and isinstance(right, (ast.Name, ast.Constant)):
-                product = ast.BinOp(left, ast.Mult(), right, **self.position)
-                return self.wrapped(product, slow, certain=None not in self.ranges.args.get(s, (None,)))
-            return slow
-        if kind == INT and name in ("+", "-"):
-            left, right = self.operands(s)
-            sum_ = ast.BinOp(left, _DOUBLE_OPERATORS[name](), right, **self.position)
-            return self.wrapped(sum_, certain=None not in self.ranges.args.get(s, (None,)))
-        if kind == INT and name in ("%%", "%/%") and b is not None and b.low > 0:
-            left, right = self.operands(s)
-            operator: ast.operator = ast.Mod() if name == "%%" else ast.FloorDiv()
-            if a is not None and a.low >= 0:  # truncation toward zero is floor division for left operands >= 0
-                return ast.BinOp(left, operator, right, **self.position)
-            if isinstance(left, ast.Name) and isinstance(right, (ast.Name, ast.Constant)):
-                direct = ast.BinOp(left, operator, right, **self.position)
-                test = ast.Compare(left, [ast.GtE()], [self.constant(0)], **self.position)
-                slow = self.call_name("_" + _SCALAR_FUNCTIONS[name, INT], left, right)
-                return ast.IfExp(test, direct, slow, **self.position)
-            return self.call_name("_" + _SCALAR_FUNCTIONS[name, INT], left, right)
-        function = _SCALAR_FUNCTIONS.get((name, kind))
-        if function is None:
+        """An operator on two numbers.  kind: INT if both are ints, else DOUBLE."""
+        if name not in _IN_ORDER and (name, kind) not in _SCALAR_FUNCTIONS:
             return None
-        return self.call_name("_" + function, *self.operands(s))
+        if name == "^" and s.args[1] in (Const(2), Const(2.0)) and s.arg_types[0].value == DOUBLE:
+            first, again = self.twice(self.operand(s.args[0]))
+            return self.binary(first, ast.Mult(), again)
+        left, right = self.operands(s)
+        if name in _COMPARISONS or (name in _ARITHMETIC and (kind == DOUBLE or self.ranges.fits.get(s))):
+            return self.operator(name, left, right)
+        if name == "/":
+            return self.quotient(s, left, right, kind)
+        if kind == DOUBLE or name == "^":
+            return self.call_name(_SCALAR_FUNCTIONS[name, kind], left, right)
+        if name in ("%%", "%/%"):
+            return self.remainder(s, left, right)
+        direct = self.operator(name, left, right)
+        certain = None not in self.ranges.args.get(s, (None,))
+        if name != "*":
+            return self.wrapped(direct, certain=certain)
+        slow = self.call_name("_int_mul", left, right)  # reports the overflow
+        if isinstance(left, (ast.Name, ast.Constant)) and isinstance(right, (ast.Name, ast.Constant)):
+            return self.wrapped(direct, slow, certain=certain)
+        return slow
+
+    def quotient(self, s: Op, left: ast.expr, right: ast.expr, kind: str) -> ast.expr:
+        """`a / b`, where Python raises if b is 0."""
+        direct = self.binary(left, ast.Div(), right)
+        _, b = self.ranges.args.get(s) or (None, None)
+        if (b is not None and (b.low > 0 or b.high < 0)) or (kind == DOUBLE and s.arg_types[1].const not in (None, 0)):
+            return direct
+        slow = self.call_name("_divide", left, right)
+        if isinstance(right, ast.Name) and isinstance(left, (ast.Name, ast.Constant)):
+            return ast.IfExp(right, direct, slow, **self.position)
+        return slow
+
+    def remainder(self, s: Op, left: ast.expr, right: ast.expr) -> ast.expr:
+        """`a %% b` or `a %/% b` of ints: truncation toward zero is floor division where a >= 0 and b > 0."""
+        a, b = self.ranges.args.get(s) or (None, None)
+        slow = self.call_name(_SCALAR_FUNCTIONS[s.builtin.name, INT], left, right)
+        if b is None or b.low <= 0:
+            return slow
+        direct = self.binary(left, ast.Mod() if s.builtin.name == "%%" else ast.FloorDiv(), right)
+        if a is not None and a.low >= 0:
+            return direct
+        if isinstance(left, ast.Name) and isinstance(right, (ast.Name, ast.Constant)):
+            return ast.IfExp(self.compare(left, ast.GtE(), self.constant(0)), direct, slow, **self.position)
+        return slow
 
     def wrapped(self, sum_: ast.expr, beyond: ast.expr | None = None, certain: bool = False) -> ast.expr:
         """An int, wrapped to 64 bits where it leaves them; or `beyond` there.
@@ -838,9 +803,9 @@ class _Emitter:
         number of bits is found sooner than large ints are compared.  certain: it is surely an int, and has such a number.
         """
         named = ast.NamedExpr(self.store("_i"), sum_, **self.position)
-        below = ast.Compare(named, [ast.Lt()], [self.constant(SMALL)], **self.position)
-        above = ast.Compare(self.load("_i"), [ast.Gt()], [self.constant(-SMALL)], **self.position)
-        small = ast.BoolOp(ast.And(), [below, above], **self.position)
+        below = self.compare(named, ast.Lt(), self.constant(SMALL))
+        above = self.compare(self.load("_i"), ast.Gt(), self.constant(-SMALL))
+        small = self.all_of([below, above])
         test = ast.BoolOp(ast.Or(), [small, self.fits("_i", certain)], **self.position)
         result = ast.IfExp(test, self.load("_i"), beyond or self.call_name("_wrap", self.load("_i")), **self.position)
         if beyond is None:
@@ -852,37 +817,31 @@ class _Emitter:
         if not certain:
             bounds = [self.load(name), self.constant(MAX)]
             return ast.Compare(self.constant(MIN), [ast.LtE(), ast.LtE()], bounds, **self.position)
-        bits = ast.Attribute(self.load(name), "bit_length", ast.Load(), **self.position)
-        return ast.Compare(ast.Call(bits, [], [], **self.position), [ast.Lt()], [self.constant(64)], **self.position)
+        return self.compare(self.call_method(self.load(name), "bit_length"), ast.Lt(), self.constant(64))
 
     def wrap_assigned(self, name: str, certain: bool) -> None:
         """`if not (x < SMALL and x > -SMALL or x.bit_length() < 64): x = _wrap(x)`, after x was assigned a sum."""
-        large = ast.Compare(self.load(name), [ast.GtE()], [self.constant(SMALL)], **self.position)
-        negative = ast.Compare(self.load(name), [ast.LtE()], [self.constant(-SMALL)], **self.position)
+        large = self.compare(self.load(name), ast.GtE(), self.constant(SMALL))
+        negative = self.compare(self.load(name), ast.LtE(), self.constant(-SMALL))
         far = ast.BoolOp(ast.Or(), [large, negative], **self.position)
         beyond = ast.UnaryOp(ast.Not(), self.fits(name, certain), **self.position)
-        wrap = ast.Assign([self.store(name)], self.call_name("_wrap", self.load(name)), **self.position)
-        test = ast.BoolOp(ast.And(), [far, beyond], **self.position)
-        self.out.append(ast.If(test, [wrap], [], **self.position))
+        wrap = self.assignment(name, self.call_name("_wrap", self.load(name)))
+        self.out.append(ast.If(self.all_of([far, beyond]), [wrap], [], **self.position))
 
     # ---- calls of DML functions
 
     def dml_call(self, s: Call) -> None:
-        used = {n for a in s.args for n in variables_in(a)}
-        for name in [n for n in self.pending if n not in used and n not in self.calls]:
-            self.flush_one(name)
-        reads = set(self.reads_of(s.args))
+        self.flush_others(reads(s) | self.calls)
+        read = set(self.reads_of(s.args))
         self.place(s.span, s.inlined)
-        position = self.position
         waits = self.may_wait(s, *self.rest)
         given = set() if waits else self.handed_over(s)
         args = [self.hand_over(a.name) if isinstance(a, Var) and a.name in given else self.operand(a) for a in s.args]
-        reads -= given
-        self.position = position
+        read -= given
         call = self.call_name(self.code.names[s.function], self.load("_ctx"), *args)
         if waits:
             self.calls.add(s.outs[0])
-            self.pending[s.outs[0]] = _Pending(call, frozenset(reads), False, None)
+            self.pending[s.outs[0]] = _Pending(call, frozenset(read))
             return
         self.flush({o for o in s.outs if o})
         function = self.program.functions[s.function]
@@ -892,7 +851,7 @@ class _Emitter:
             self.out.append(ast.Expr(call, **self.position))
         else:
             self.bind(s.outs, call, single=False)
-        self.release(s, reads | {o for o in s.outs if o})
+        self.release(s, read | {o for o in s.outs if o})
 
     def may_wait(self, s: Op | Call, block: list[Any], k: int) -> bool:
         """Whether the call can be written where its result is used, and still comes in the same order.
@@ -909,20 +868,18 @@ class _Emitter:
             k += 1
             if not isinstance(after, (Op, Call)) or len(after.outs) != 1:
                 return False
-            reads = {n for a in after.args for n in variables_in(a)}
+            used = reads(after)
             plain = isinstance(after, Op) and (
                 after.builtin.name in _IN_ORDER and len(after.args) == 2 and all(t.is_number for t in after.arg_types)
             )
-            if name in reads:
-                before = (
-                    {n for a in after.args[: after.args.index(Var(name))] for n in variables_in(a)} if plain else set()
-                )
+            if name in used:
+                before = set(variables_in(after.args[0])) - {name}
                 return plain and not before & between
             if isinstance(after, Call):
                 if not self.may_wait(after, block, k):
                     return False
                 calls.add(after.outs[0])
-            elif not plain or not self.is_used_once(after.outs[0]) or reads & calls:
+            elif not plain or not self.is_used_once(after.outs[0]) or used & calls:
                 return False  # an expression with calls is computed at its place
             between.add(after.outs[0])
         return False
@@ -956,9 +913,7 @@ class _Emitter:
         return self.call_name("_truth", expression)
 
     def if_(self, s: If) -> None:
-        used = set(variables_in(s.condition))
-        for name in [n for n in self.pending if n not in used]:
-            self.flush_one(name)
+        self.flush_others(reads(s))
         self.place(s.span)
         test = self.condition(s.condition, s.condition_type)
         position = self.position
@@ -976,9 +931,7 @@ class _Emitter:
         after = self.take(s)
         saved, self.out = self.out, []
         self.statements(s.test)
-        used = set(variables_in(s.condition))
-        for name in [n for n in self.pending if n not in used]:
-            self.flush_one(name)
+        self.flush_others(reads(s))
         self.place(s.span)
         test = self.condition(s.condition, s.condition_type)
         before, self.out = self.out, saved
@@ -996,13 +949,9 @@ class _Emitter:
 
     def iterations(self, s: For | ParFor) -> ast.expr:
         bounds = [s.start, s.stop] + ([s.step] if s.step is not None else [])
-        used = {n for o in bounds for n in variables_in(o)}
-        for name in [n for n in self.pending if n not in used]:
-            self.flush_one(name)
+        self.flush_others({n for o in bounds for n in variables_in(o)})
         self.place(s.span)
-        position = self.position
         args = [self.operand(o) for o in bounds]
-        self.position = position
         start, stop = self.ranges.args.get(s) or (None, None)
         if s.step is not None or start is None or stop is None:
             return self.call_name("_loop_range", *args)
@@ -1010,10 +959,8 @@ class _Emitter:
         if start.high <= stop.low:
             return self.call_name("_range", args[0], after)
         if isinstance(args[0], ast.Constant) and isinstance(args[1], ast.Name):  # it counts down where n < 1
-            test = ast.Compare(args[1], [ast.GtE()], [args[0]], **position)
-            return ast.IfExp(
-                test, self.call_name("_range", args[0], after), self.call_name("_loop_range", *args), **position
-            )
+            up, any_way = self.call_name("_range", args[0], after), self.call_name("_loop_range", *args)
+            return ast.IfExp(self.compare(args[1], ast.GtE(), args[0]), up, any_way, **self.position)
         return self.call_name("_loop_range", *args)
 
     def add_constant(self, expression: ast.expr, value: int) -> ast.expr:
@@ -1026,8 +973,7 @@ class _Emitter:
                 expression = expression.left
         if value == 0:
             return expression
-        operator = ast.Add() if value > 0 else ast.Sub()
-        return ast.BinOp(expression, operator, self.constant(abs(value)), **self.position)
+        return self.binary(expression, ast.Add() if value > 0 else ast.Sub(), self.constant(abs(value)))
 
     def for_(self, s: For) -> None:
         iterations = self.iterations(s)
@@ -1037,7 +983,7 @@ class _Emitter:
         before = len(self.out)
         after = self.take(s)
         if after and not all(isinstance(o, Const) for o in operands_of(s)):  # the bounds may be of these lists
-            self.out.insert(before, ast.Assign([self.store("_range_of_loop")], iterations, **position))
+            self.out.insert(before, self.assignment("_range_of_loop", iterations))
             iterations = self.load("_range_of_loop")
         body = self.block(s.body)
         self.position = position
@@ -1050,12 +996,6 @@ class _Emitter:
     def parfor(self, s: ParFor) -> None:
         """The body becomes a function of the iteration variable and of the variables it needs."""
         iterations = self.iterations(s)
-        for o in s.options.values():
-            for name in variables_in(o):
-                if name in self.pending:
-                    self.flush_one(name)
-        self.flush()
-        self.place(s.span)
         position = self.position
         live = set(self.liveness.before_block[id(s.body)])
         results = sorted(s.results)
@@ -1087,7 +1027,7 @@ class _Emitter:
         last = s.variable in self.liveness.after[s]
         if last:
             ranged = f"_iterations_{len(self.code.parfors)}"
-            self.out.append(ast.Assign([self.store(ranged)], iterations, **position))
+            self.out.append(self.assignment(ranged, iterations))
             iterations = self.load(ranged)
         call = self.call_name(
             "_run_parfor",
@@ -1108,21 +1048,22 @@ class _Emitter:
             self.out.append(ast.Expr(call, **position))
         if last:
             value = ast.Subscript(self.load(ranged), self.constant(-1), ast.Load(), **position)
-            assign = ast.Assign([self.store(python_name(s.variable))], value, **position)
+            assign = self.assignment(python_name(s.variable), value)
             self.out.append(ast.If(self.load(ranged), [assign], [], **position))
         self.release(s, _mentioned([s]) - {s.variable} - (assigned_in(s.body) - set(inputs)))
 
     def unset_if_missing(self, name: str) -> ast.stmt:
         """`if name is _missing: del name`."""
         position = self.position
-        missing = ast.Compare(self.load(python_name(name)), [ast.Is()], [self.load("_missing")], **position)
+        missing = self.compare(self.load(python_name(name)), ast.Is(), self.load("_missing"))
         unset = ast.Delete([ast.Name(python_name(name), ast.Del(), **position)], **position)
         return ast.If(missing, [unset], [], **position)
 
     def value_if_any(self, name: str) -> ast.expr:
         """The value of a variable, or `_missing`."""
-        get = ast.Attribute(self.call_name("_locals"), "get", ast.Load(), **self.position)
-        return ast.Call(get, [self.constant(python_name(name)), self.load("_missing")], [], **self.position)
+        return self.call_method(
+            self.call_name("_locals"), "get", self.constant(python_name(name)), self.load("_missing")
+        )
 
 
 def _is_one(low: Operand, high: Operand) -> bool:
@@ -1178,13 +1119,13 @@ def _single_cells(
 
 
 def _only_by_elements(
-    loop: For | While, is_pushed: Callable[[Op], bool], is_element: Callable[[Op], bool]
+    loop: For | While, is_pushed: Callable[[Op], bool], element_index: Callable[[Op], Interval | None]
 ) -> dict[str, bool]:
     """Lists that a loop uses in no way but to append to them and to read elements; whether it appends."""
     found: dict[str, bool] = {}
     other: set[str] = set()
     for s in walk([loop]):
-        mentioned = writes(s) | {n for o in operands_of(s) for n in variables_in(o)}
+        mentioned = writes(s) | reads(s)
         if isinstance(s, ParFor):
             mentioned = _mentioned([s])
         elif isinstance(s, Op) and s.args and isinstance(s.args[0], Var):
@@ -1193,7 +1134,7 @@ def _only_by_elements(
             if s.builtin.name == "append" and s.outs == (name,) and is_pushed(s):
                 found[name] = True
                 mentioned = rest
-            elif is_element(s):
+            elif element_index(s) is not None:
                 found.setdefault(name, False)
                 mentioned = rest | writes(s)
             elif s.builtin.name == "length":
@@ -1215,7 +1156,7 @@ def _written_by_cells(loop: For | While, is_cell_write: Callable[[Op], bool], ce
         elif isinstance(s, Op) and (s in cells or s.builtin.name in ("nrow", "ncol", "length")):
             other |= {n for a in s.args[1:] for n in variables_in(a)} | writes(s)
         else:
-            other |= writes(s) | {n for o in operands_of(s) for n in variables_in(o)}
+            other |= writes(s) | reads(s)
     return written - other
 
 

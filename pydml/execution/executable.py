@@ -9,8 +9,10 @@ from __future__ import annotations
 import builtins as python_builtins
 import math
 import threading
+import types
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -160,21 +162,9 @@ class Executable:
             "_run_parfor": ParforRunner(self.code.parfors),
         }
         namespace.update(self.code.templates)
-        for name in (
-            "int_add",
-            "int_sub",
-            "int_mul",
-            "int_mod",
-            "int_idiv",
-            "int_neg",
-            "divide",
-            "power",
-            "mod",
-            "idiv",
-            "text",
-        ):
+        for name in ("int_mul", "int_mod", "int_idiv", "int_neg", "divide", "power", "mod", "idiv", "text"):
             namespace["_" + name] = getattr(arithmetic, name)
-        namespace |= {"_float": float, "_abs": abs, "_exp": math.exp, "_sqrt": math.sqrt, "_log": math.log}
+        namespace |= {"_float": float, "_abs": abs, "_exp": math.exp, "_sqrt": math.sqrt}
         namespace["_wrap"] = lambda value: arithmetic.int_add(value, 0)
         for name, (builtin, mode) in self.code.builtins.items():
             function: Any = {
@@ -184,17 +174,15 @@ class Executable:
                 "scalar": builtin.scalar,
             }[mode]
             namespace[name] = function if statistics is None else statistics.wrap(builtin.name, function)
-        for file, compiled in self._compiled():
+        for file, compiled in self._code_objects:
             _remember_source(file)
             exec(compiled, namespace)
             self.places.add(file, compiled)
         return namespace
 
-    def _compiled(self) -> Any:
-        cached = self.__dict__.get("_code_objects")
-        if cached is None:
-            cached = self.__dict__["_code_objects"] = self.code.compile()
-        return cached
+    @cached_property
+    def _code_objects(self) -> list[tuple[SourceFile, types.CodeType]]:
+        return self.code.compile()
 
     def explain(self, stage: str) -> str:
         """The program at a stage: syntax, ir, types, program (after all passes), or python."""
