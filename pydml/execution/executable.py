@@ -19,9 +19,10 @@ from typing import Any
 import numpy as np
 
 from pydml.diagnostics import DMLError, SourceFile, fail
-from pydml.execution import emit as emission
 from pydml.execution import runtime
+from pydml.execution.code import Code
 from pydml.execution.context import Context
+from pydml.execution.emit import emit
 from pydml.execution.traceback import Places, place_error
 from pydml.ir import imports as importing
 from pydml.ir.build import VARIANTS, build, default_key, find_script_builtin
@@ -55,7 +56,7 @@ class Executable:
     """A compiled program.  It may run many times, also in several threads at once, each run with its own Context."""
 
     program: Program
-    code: emission.Code
+    code: Code
     stages: dict[str, str]
     functions: dict[str, FunctionInfo]
     used_params: set[str]
@@ -228,7 +229,7 @@ def compile_program(
     optimize(program, library=library, on_types=on_types, optimized=optimized)
     if explain:
         stages["program"] = program_text(program)
-    code = emission.emit(program)
+    code = emit(program)
     executable = Executable(program, code, stages, {}, used, doc=loaded.modules[importing.MAIN].doc)
     executable.search = loaded.search
     executable.places.inlined = code.places

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from types import CodeType, TracebackType
 
 from pydml.diagnostics import Diagnostic, DMLError, Frame, SourceFile, Span
-from pydml.execution.emit import INLINED, Position
+from pydml.execution.code import INLINED, Position
 
 
 @dataclass

@@ -285,6 +285,11 @@ def read_in(block: list[Any]) -> set[str]:
     return result
 
 
+def mentioned_in(block: list[Any]) -> set[str]:
+    """Variables that a block reads or may assign, at any depth."""
+    return read_in(block) | assigned_in(block)
+
+
 def count_reads(block: list[Any]) -> dict[str, int]:
     """How many operands of a block, at any depth, are each variable."""
     result: dict[str, int] = {}

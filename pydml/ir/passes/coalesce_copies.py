@@ -19,9 +19,8 @@ from pydml.ir.program import (
     ParFor,
     Program,
     Var,
-    assigned_in,
     blocks_of,
-    read_in,
+    mentioned_in,
     reads,
     substitute,
     writes,
@@ -69,7 +68,7 @@ def _rename(before: list[Any], source: str, target: str) -> bool:
             continue
         touched = reads(s) | writes(s)
         for inner in blocks_of(s):
-            touched |= read_in(inner) | assigned_in(inner)
+            touched |= mentioned_in(inner)
         if source in touched or target in touched:
             return False
     if start is None:
