@@ -62,6 +62,9 @@ from pydml.values.storage import size_text
 
 Rule = Callable[..., Any]
 
+_NO_MATRICES = frozenset((int, float, bool, str, tuple, type(None)))  # classes of values that are certainly none
+MOST_PASSED = 512  # calls whose sizes are remembered, of each builtin
+
 _RESULT_TYPES = {
     "matrix": ANY_MATRIX,
     "frame": ANY_FRAME,
@@ -137,6 +140,8 @@ class Builtin:
         self.for_all = (
             False  # whether the meaning itself takes matrices of every storage, and passes on those it has no code for
         )
+        self._dense: dict[int, Callable[..., Any] | None] = {}  # the kernel for so many dense matrices and no others
+        self._passed: set[Any] = set()  # sizes and scalars of calls whose arguments fit, see `_check`
         if storages == "any":
             self.add_kernel(("*",), meaning)
         self._shape = shape.resolve(self.signature) if isinstance(shape, ShapeRule) else shape
@@ -154,6 +159,7 @@ class Builtin:
     def add_kernel(self, kinds: tuple[str, ...], kernel: Callable[..., Any]) -> None:
         """Use `kernel` for matrix arguments of these storages; ("*",): for all that no other kernel takes."""
         self.kernels[kinds] = kernel
+        self._dense = {}
         self.for_dense |= all(k in ("dense", "*") for k in kinds)
 
     def case(self, expression: str, expected: str) -> None:
@@ -193,22 +199,32 @@ class Builtin:
     def run(self, *args: Any) -> Any:
         """Run on arguments that are known to have the right types: size checks, dispatch by storage."""
         if self._checked:
-            self.apply_rule([type_of(a) for a in args[self._first :]])
-        dense = True
+            self._check(args)
+        matrices = 0
         for a in args:
-            if type(a) is not np.ndarray and kind_of(a) is not None:
-                dense = False
-                break
+            cls = type(a)
+            if cls is np.ndarray:
+                matrices += 1
+            elif cls not in _NO_MATRICES and kind_of(a) is not None:
+                return self._run_by_storage(args)
         try:
-            if dense:
-                if self.for_dense:
-                    kernels = self.kernels
-                    kernel = kernels.get(("dense",) * sum(type(a) is np.ndarray for a in args)) or kernels.get(("*",))
-                    if kernel is not None:
-                        result = kernel(*args)
-                        if result is not NotImplemented:
-                            return result
-                return self.meaning(*args)
+            if self.for_dense:
+                try:
+                    kernel = self._dense[matrices]
+                except KeyError:
+                    kernel = self.kernels.get(("dense",) * matrices) or self.kernels.get(("*",))
+                    self._dense[matrices] = kernel
+                if kernel is not None:
+                    result = kernel(*args)
+                    if result is not NotImplemented:
+                        return result
+            return self.meaning(*args)
+        except MemoryError:
+            self.explain_memory(args)
+
+    def _run_by_storage(self, args: tuple[Any, ...]) -> Any:
+        """`run` where not all matrices are dense."""
+        try:
             kinds = tuple(k for k in map(kind_of, args) if k is not None)
             kernel = self.kernels.get(kinds) or self.kernels.get(("*",))
             if kernel is not None:
@@ -219,6 +235,32 @@ class Builtin:
             return self.meaning(*[a if kind_of(a) is None else to_dense(a) for a in args])
         except MemoryError:
             self.explain_memory(args)
+
+    def _check(self, args: tuple[Any, ...]) -> None:
+        """The rule of sizes for these arguments.  Its answer follows from sizes and scalars alone, so what fitted once is not asked again."""
+        key: list[Any] = []
+        for a in args[self._first :]:
+            cls = type(a)
+            if cls is np.ndarray:
+                key.append(a.shape)
+            elif cls is tuple:
+                key.append((*map(type, a), *a))  # 1 and TRUE are equal
+            elif cls in _NO_MATRICES and (cls is not str or len(a) <= 64):
+                key += cls, a
+            else:
+                self.apply_rule([type_of(a) for a in args[self._first :]])
+                return
+        found, passed = tuple(key), self._passed
+        try:
+            if found in passed:
+                return
+        except TypeError:  # a bracket list of something else than scalars
+            pass
+        self.apply_rule([type_of(a) for a in args[self._first :]])
+        if not self.effects:  # what a file holds, say, may change
+            if len(passed) >= MOST_PASSED:
+                passed.clear()
+            passed.add(found)
 
     def entry(self) -> Callable[..., Any]:
         """`run` for emitted code, which gets to the meaning sooner where that is all there is for dense matrices."""
@@ -232,7 +274,8 @@ class Builtin:
         meaning, run = self.meaning, self.run
 
         def one(x: Any, *rest: Any) -> Any:
-            if type(x) is not np.ndarray:
+            cls = type(x)
+            if cls is not np.ndarray and cls not in _NO_MATRICES:
                 return run(x, *rest)
             try:
                 return meaning(x, *rest)
