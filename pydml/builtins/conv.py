@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -40,32 +40,39 @@ class ConvGeometry:
     ph: int = 0
     pw: int = 0
 
-    @property
+    @cached_property
     def P(self) -> int:
         """Height of the output: floor((H + 2 ph - Hf) / sh) + 1."""
         return _output_size(self.H, self.Hf, self.sh, self.ph)
 
-    @property
+    @cached_property
     def Q(self) -> int:
         """Width of the output: floor((W + 2 pw - Wf) / sw) + 1."""
         return _output_size(self.W, self.Wf, self.sw, self.pw)
 
-    @property
+    @cached_property
     def image_cols(self) -> int:
         return self.C * self.H * self.W
 
-    @property
+    @cached_property
     def filter_cols(self) -> int:
         return self.C * self.Hf * self.Wf
 
-    @property
+    @cached_property
     def output_cols(self) -> int:
         return self.F * self.P * self.Q
 
-    @property
+    @cached_property
     def multiply_adds(self) -> int:
         """Multiplications of one image's convolution, padding included."""
         return self.output_cols * self.filter_cols
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash((self.C, self.H, self.W, self.F, self.Hf, self.Wf, self.sh, self.sw, self.ph, self.pw))
+
+    def __hash__(self) -> int:
+        return self._hash  # a call looks up several plans by its geometry
 
     def __str__(self) -> str:
         text = f"{self.C}x{self.H}x{self.W} * {self.F}x{self.C}x{self.Hf}x{self.Wf} -> {self.F}x{self.P}x{self.Q}"

@@ -142,6 +142,33 @@ def test_infinities_and_nan_reach_the_cells_that_see_them(value, place):
         np.testing.assert_allclose(result, exact, rtol=1e-3, atol=2e-3)
 
 
+@pytest.mark.parametrize(("r", "n"), [(r, n) for r, points in winograd.POINTS.items() for n in points])
+def test_weights_that_are_not_finite_show_in_winograds_results(r, n):
+    # `conv.data_gradient` does not look at the weights themselves, and the gradient may be zero
+    g = ConvGeometry(2, r, r + 1, 3, r, r, ph=r // 2, pw=r // 2)
+    dout, dX = np.zeros((1, g.output_cols), np.float32), np.empty((1, g.image_cols), np.float32)
+    for tap in range(r * r):
+        for value in (np.inf, np.nan):
+            W = np.zeros((g.F, g.filter_cols), np.float32)
+            assert winograd.data_gradient(W, dout, g, np.float32, dX, n)
+            W[1, r * r + tap] = value
+            assert not winograd.data_gradient(W, dout, g, np.float32, dX, n)
+
+
+@pytest.mark.parametrize("sizes", [(9, 5, 8, 8, 40, 1, 1, 1, 1, 0, 0), (9, 5, 9, 8, 80, 1, 1, 2, 3, 1, 0)])
+def test_filters_of_one_cell_need_no_look_at_the_weights(sizes):
+    g, X, W, _, dout = case(sizes, np.float64)
+    W[3, 2] = np.nan
+    W[7, 0] = np.inf
+    dout[:, : g.P * g.Q] = 0
+    with np.errstate(invalid="ignore"):
+        expected = meaning.convolve_data_gradient(W, dout, g)
+        dX = np.empty_like(X)
+        product.data_gradient(W, dout, g, np.float64, dX)
+        assert np.isnan(expected).any() and np.isfinite(expected).any()
+        np.testing.assert_allclose(dX, expected, rtol=1e-9, atol=1e-9)
+
+
 def run_all(X, W, dout, g):
     return conv.forward(X, W, g), conv.data_gradient(W, dout, g), conv.filter_gradient(X, dout, g)
 

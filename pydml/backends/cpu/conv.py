@@ -68,7 +68,7 @@ MEANING, PANELS, COLUMNS = Algorithm("meaning"), Algorithm("panels"), Algorithm(
 
 
 _exact = False
-_chosen: dict[tuple[ConvGeometry, Any, int, str], tuple[Algorithm, int]] = {}  # -> and how many calls took it
+_chosen: dict[tuple[ConvGeometry, Any, int, str], list[Any]] = {}  # -> the algorithm and how many calls took it
 MOST_CHOSEN = 1000
 
 
@@ -82,8 +82,12 @@ def choose(g: ConvGeometry, dtype: Any, batch: int, part: str = "output") -> Alg
     """The algorithm that takes least time for a part of a convolution: its "output", or the gradient of "data" or "filter"."""
     key = g, dtype, batch, part
     algorithm = _choose(*key, _exact)
-    if key in _chosen or len(_chosen) < MOST_CHOSEN:
-        _chosen[key] = algorithm, _chosen.get(key, (algorithm, 0))[1] + 1
+    entry = _chosen.get(key)
+    if entry is not None:
+        entry[0] = algorithm
+        entry[1] += 1
+    elif len(_chosen) < MOST_CHOSEN:
+        _chosen[key] = [algorithm, 1]
     return algorithm
 
 
@@ -167,12 +171,19 @@ def data_gradient(W: np.ndarray, dout: np.ndarray, g: ConvGeometry) -> np.ndarra
     """Filters (F, C*Hf*Wf), gradient of the output (N, F*P*Q) -> gradient of the images (N, C*H*W)."""
     dtype = float_dtype(W, dout)
     algorithm = choose(g, dtype, len(dout), "data")
-    # The kernels surround dout with zeros, and 0 * NaN would reach cells at the border that a weight does not.
-    if algorithm is MEANING or not np.isfinite(W.sum()):
+    if algorithm is MEANING:
         return conv.convolve_data_gradient(W, dout, g)
-    dX = np.empty((len(dout), g.image_cols), dtype)
-    if algorithm is PANELS or not winograd.data_gradient(W, dout, g, dtype, dX, algorithm.n):
-        product.data_gradient(W, dout, g, dtype, dX)
+    if algorithm is not PANELS:
+        dX = np.empty((len(dout), g.image_cols), dtype)
+        # Weights that are not finite make all results so: each weight is in points that every result of a tile is made of.
+        if winograd.data_gradient(W, dout, g, dtype, dX, algorithm.n):
+            return dX
+    # The kernels surround dout with zeros, and 0 * NaN would reach cells at the border that a weight does not.
+    if (g.Hf, g.Wf) != (1, 1) and not np.isfinite(np.add.reduce(W, axis=None)):
+        return conv.convolve_data_gradient(W, dout, g)
+    if algorithm is PANELS:
+        dX = np.empty((len(dout), g.image_cols), dtype)
+    product.data_gradient(W, dout, g, dtype, dX)
     return dX
 
 

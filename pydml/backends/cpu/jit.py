@@ -89,6 +89,7 @@ def vector_bytes() -> int:
     return 32 if features.get("avx2") and features.get("fma") else 16
 
 
+@functools.cache
 def vector_shape(dtype: Any) -> tuple[int, int]:
     """(elements of a vector, rows of a product tile): with AVX-512 there are twice as many registers."""
     size = vector_bytes()

@@ -30,6 +30,7 @@ GROUP_BYTES = 16 << 20  # layout of a group of images in the filter gradient
 MULTIPLY_ADDS_PER_NS = 40  # of one core, to tell small work
 
 
+@lru_cache(maxsize=512)
 def tiles(images: int, rows: int, columns: int, work: float, width: int) -> tuple[int, int]:
     """How to cut a batch: (images in a tile, rows of an image in a tile).
 
@@ -50,6 +51,7 @@ def tiles(images: int, rows: int, columns: int, work: float, width: int) -> tupl
     return 1, -(-rows // bands)
 
 
+@lru_cache(maxsize=512)
 def _flattened(g: ConvGeometry, images: int) -> ConvGeometry:
     """A plain product has images of one long row; but few images are cut into bands of rows."""
     if images >= FEWEST_TILES and (g.Hf, g.Wf, g.sh, g.sw, g.ph, g.pw) == (1, 1, 1, 1, 0, 0):
@@ -103,6 +105,7 @@ class _PanelSizes:
     at_once: int  # panels at once
 
     @staticmethod
+    @lru_cache(maxsize=512)
     def of(dtype: Any, rows: int, depth: int) -> _PanelSizes:
         lanes, height = vector_shape(dtype)
         padded = -(-rows // height) * height
@@ -427,6 +430,7 @@ class _SumPlan:
     tap_tiles: int
 
     @staticmethod
+    @lru_cache(maxsize=512)
     def of(dtype: Any, rows: int, depth: int, pixels: int, images: int) -> _SumPlan:
         lanes, height = vector_shape(dtype)
         width, itemsize = 2 * lanes, np.dtype(dtype).itemsize

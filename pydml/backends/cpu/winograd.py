@@ -40,6 +40,7 @@ def applies(g: ConvGeometry) -> bool:
     return g.Hf == g.Wf and g.Hf in POINTS and (g.sh, g.sw) == (1, 1) and g.ph < g.Hf and g.pw < g.Wf
 
 
+@lru_cache(maxsize=512)
 def _strips(strips: int, tiles_per_strip: int, bytes_of_tile: int, width: int) -> int:
     """How many strips make a block: many tiles, few unused columns in the last panel, at least some 16 blocks."""
     most = max(FEWEST_TILES, min(MOST_TILES, BLOCK_BYTES // bytes_of_tile, strips * tiles_per_strip // 16))
