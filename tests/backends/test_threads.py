@@ -56,6 +56,32 @@ def test_large_work_uses_several_threads():
     assert len(names) == 4
 
 
+@pytest.mark.skipif(threads._cpu_function() is None or threads.available_cores() < 2, reason="needs two processors")
+def test_threads_do_not_wake_on_the_processor_of_the_caller():
+    current = threads._cpu_function()
+    allowed = os.sched_getaffinity(0)
+    threads.parallel_for(lambda start, stop: time.sleep(0.001), 8, grain=1)
+    time.sleep(0.01)
+    workers = threads._pool.workers
+    os.sched_setaffinity(0, {current()})  # so that the caller stays where it is
+    try:
+        for worker in workers:
+            worker.cpu = current()
+        threads._pool.spread()
+        for worker in workers:
+            assert current() not in os.sched_getaffinity(worker.thread)
+        test_every_tile_runs_once(64, 1)
+    finally:
+        os.sched_setaffinity(0, allowed)
+    for _ in range(20):  # until each of them had its turn
+        threads.parallel_for(lambda start, stop: time.sleep(0.001), 8, grain=1)
+        if not any(worker.kept_away for worker in workers):
+            break
+    time.sleep(0.01)
+    for worker in workers:
+        assert os.sched_getaffinity(worker.thread) == allowed
+
+
 @pytest.mark.parametrize("failing", [0, 15])
 def test_exception_of_a_tile_reaches_the_caller(failing):
     def run(start, stop):

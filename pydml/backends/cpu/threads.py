@@ -15,18 +15,22 @@ a helper to start, so any number of threads may call at once, workers too.
 Results: the tiles of a kernel follow from the sizes alone, and each tile writes its own part of the result.  So a result does
 not depend on the number of threads, nor on which thread takes which tile.
 
+Waiting: threads sleep.  Looking out for the next region in a compiled loop, without the interpreter's lock, did not make regions
+faster: a helper needs the lock in the end, and starts after 50 microseconds either way.
+
 A ThreadPoolExecutor costs about twice as much per region (a future and a condition for each task).
 """
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from queue import SimpleQueue
-from typing import Any
+from typing import Any, cast
 
 from pydml import config
 
@@ -201,12 +205,13 @@ _blas = _Blas()
 class _Region:
     """One call of parallel_for: the tiles that are left, and who is at work."""
 
-    __slots__ = ("active", "closed", "error", "finished", "grain", "lock", "next", "run", "tiles")
+    __slots__ = ("active", "closed", "error", "finished", "grain", "lock", "next", "run", "shares", "tiles")
 
-    def __init__(self, run: Callable[[int, int], Any], tiles: int, grain: int):
+    def __init__(self, run: Callable[[int, int], Any], tiles: int, grain: int | None, threads: int):
         self.run = run
         self.tiles = tiles
         self.grain = grain
+        self.shares = 2 * threads
         self.next = 0
         self.active = 0  # helpers at work
         self.closed = False  # the caller takes no more helpers
@@ -215,12 +220,16 @@ class _Region:
         self.finished = threading.Lock()
 
     def work(self) -> None:
-        """Take tiles until none is left.  An exception ends the region and is kept for the caller."""
+        """Take tiles until none is left.  An exception ends the region and is kept for the caller.
+
+        Without a grain, a thread takes its share of half of what is left: few calls, and short ones at the end.
+        """
         try:
             while True:
                 with self.lock:
                     start = self.next
-                    stop = self.next = min(start + self.grain, self.tiles)
+                    left = self.tiles - start
+                    stop = self.next = start + min(self.grain or -(-left // self.shares), left)
                 if start >= stop:
                     return
                 self.run(start, stop)
@@ -266,11 +275,52 @@ class _Region:
                 raise interrupt
 
 
+@functools.cache
+def _cpu_function() -> Callable[[], int] | None:
+    """A function that tells the processor which the calling thread runs on; None where threads cannot be kept away from one."""
+    if not hasattr(os, "sched_setaffinity"):
+        return None
+    import ctypes
+
+    try:
+        return cast(
+            Callable[[], int], ctypes.PyDLL(None).sched_getcpu
+        )  # PyDLL: keeps the interpreter's lock, a microsecond
+    except (OSError, AttributeError):  # another C library
+        return None
+
+
+class _Worker:
+    """A pool thread as `_Pool.spread` sees it."""
+
+    __slots__ = ("allowed", "cpu", "idle", "kept_away", "thread")
+
+    def __init__(self) -> None:
+        self.thread = threading.get_native_id()
+        self.cpu = -1  # where it ran last
+        self.idle = True
+        self.kept_away = False  # it may not run on all processors that are allowed
+        self.allowed = os.sched_getaffinity(0) if _cpu_function() else set()
+
+    def begin(self) -> None:
+        self.idle = False
+        if self.kept_away:  # it runs now, and the system may move it as it likes
+            self.kept_away = False
+            os.sched_setaffinity(0, self.allowed)
+
+    def end(self) -> None:
+        current_cpu = _cpu_function()
+        if current_cpu:
+            self.cpu = current_cpu()
+        self.idle = True
+
+
 class _Pool:
     """Daemon threads that wait for regions.  They are started when first needed and stay."""
 
     def __init__(self) -> None:
         self.regions: SimpleQueue[_Region] = SimpleQueue()
+        self.workers: list[_Worker] = []
         self.threads = 0
         self.lock = threading.Lock()
 
@@ -280,15 +330,40 @@ class _Pool:
                 while self.threads < helpers:
                     self.threads += 1
                     threading.Thread(target=self._serve, name=f"pydml-{self.threads}", daemon=True).start()
+        self.spread()
         for _ in range(helpers):
             self.regions.put(region)
 
+    def spread(self) -> None:
+        """See to it that the threads do not wake on the caller's processor, nor two of them on one.
+
+        Linux wakes a thread where it ran last if it takes the machine for busy, even when another processor is idle; there it
+        waited for the caller for tens of milliseconds, and regions ran on one thread for whole training steps.
+        """
+        current_cpu = _cpu_function()
+        if current_cpu is None:
+            return
+        taken = {current_cpu()}
+        for worker in self.workers:
+            if worker.cpu not in taken:
+                taken.add(worker.cpu)
+            elif worker.idle and not worker.kept_away and (free := worker.allowed - taken):
+                worker.kept_away = True
+                try:
+                    os.sched_setaffinity(worker.thread, free)
+                except OSError:  # the allowed processors have changed
+                    worker.kept_away = False
+
     def _serve(self) -> None:
         _state.limit = 1
+        worker = _Worker()
+        self.workers.append(worker)
         while True:
             region = self.regions.get()
+            worker.begin()
             region.help()
             del region  # its arrays must not live until the next region comes
+            worker.end()
 
 
 _pool = _Pool()
@@ -309,8 +384,8 @@ def parallel_for(run: Callable[[int, int], Any], tiles: int, work_ns: float = 1e
     """Call run(start, stop) so that all of range(tiles) is covered once, on several threads if that pays.
 
     run: must release the GIL for most of its time and write no cell that another tile writes.  work_ns: about how long all
-    tiles take on one thread; small work stays on the calling thread.  grain: how many tiles are taken at once.  An exception
-    of a tile ends the region and is raised here.
+    tiles take on one thread; small work stays on the calling thread.  grain: how many tiles are taken at once; None: many at first,
+    and one at the end.  An exception of a tile ends the region and is raised here.
     """
     if tiles <= 0:
         return
@@ -318,7 +393,7 @@ def parallel_for(run: Callable[[int, int], Any], tiles: int, work_ns: float = 1e
     if helpers <= 0:
         run(0, tiles)
         return
-    region = _Region(run, tiles, grain or max(1, tiles // (8 * (helpers + 1))))
+    region = _Region(run, tiles, grain, helpers + 1)
     _pool.invite(region, helpers)
     region.work()
     region.close()
