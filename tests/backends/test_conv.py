@@ -117,6 +117,27 @@ def test_winograd_agrees_with_meaning(sizes, n, dtype):
     check(*map(finite, (winograd.forward, winograd.data_gradient, winograd.filter_gradient)), sizes, dtype, 5e-5)
 
 
+@pytest.mark.parametrize("block_bytes", [1, 300_000, 32 << 20])
+@pytest.mark.parametrize(
+    "sizes", [WINOGRAD_SIZES[3], (2, 40, 13, 13, 33, 3, 3, 1, 1, 0, 2), WINOGRAD_SIZES[6]], ids=str
+)
+def test_blocks_that_threads_share_give_the_same_cells(sizes, block_bytes, monkeypatch):
+    g, X, W, b, dout = case(sizes, np.float32)
+    results = []
+    for least in (1e12, 0):
+        monkeypatch.setattr(winograd, "SHARED_WORK_NS", least)
+        monkeypatch.setattr(winograd, "FEW_BLOCKS", 1000)
+        monkeypatch.setattr(winograd, "SHARED_BLOCK_BYTES", block_bytes)
+        out, dX = np.full_like(dout, np.nan), np.full_like(X, np.nan)
+        assert winograd.forward(X, W, b, g, np.float32, out, 6)
+        assert winograd.data_gradient(W, dout, g, np.float32, dX, 6)
+        results.append((out, dX))
+    for alone, shared in zip(*results, strict=True):
+        np.testing.assert_array_equal(alone, shared)
+    X[1, 5] = np.inf
+    assert not winograd.forward(X, W, b, g, np.float32, out, 6)
+
+
 def check(forward, data_gradient, filter_gradient, sizes, dtype, tolerance):
     g, X, W, b, dout = case(sizes, dtype)
     out, dX, dW = np.full_like(dout, np.nan), np.full_like(X, np.nan), np.full_like(W, np.nan)

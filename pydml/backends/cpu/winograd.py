@@ -8,8 +8,9 @@ Each function returns whether all results are finite.  If not, they may differ f
 infinity or NaN over a tile, so the caller computes them in another way.
 
 Tiles of work follow from the sizes alone, and sums over tiles run in a fixed order, so results do not depend on the number of
-threads.  Buffers: the points of a block of tiles for each thread, the points of the filters, and for the gradient of the filters
-the points of a larger block.
+threads.  A task computes a block of tiles, from the images to the results; where there are only a few blocks (few or small
+images), all threads work on one larger block, step by step.  Buffers: the points of a block of tiles for each thread, or of
+the larger block, and the points of the filters.
 """
 
 from __future__ import annotations
@@ -29,7 +30,10 @@ from pydml.builtins.conv import ConvGeometry
 POINTS = {3: (4, 6, 7), 5: (8,)}
 BLOCK_BYTES = 12 << 20  # points of the tiles of a block, for one thread
 MOST_TILES, FEWEST_TILES = 160, 48  # tiles of a block: enough columns for the product
-GRADIENT_BLOCK_BYTES = 32 << 20  # points of a block in the gradient of the filters, for all threads
+FEW_BLOCKS = 8  # with fewer, threads share a block, as they would wait for the one that has the last ...
+SHARED_WORK_NS = 5_000_000  # ... of a call that is worth the regions of each step
+SHARED_BLOCK_BYTES = 32 << 20  # points of the tiles of a block that all threads work on
+SHARES = 16  # of the channels of such a block
 DEPTH = 256  # taps at once in a product: a panel of them is half of a small first-level cache
 CACHED_BYTES = 64 << 10  # rows at once in a product: they stay in the second-level cache
 MULTIPLY_ADDS_PER_NS = 40  # of one core, to tell small work
@@ -113,59 +117,84 @@ def _convolve(
     tile_rows, tile_columns = -(-P // m), -(-Q // m)
     strips = N * tile_rows
     padded = row_panels * height
-    per_block = _strips(strips, tile_columns, points * (C + padded) * itemsize, width)
+    bytes_of_tile = points * (C + padded) * itemsize
+    per_block = _strips(strips, tile_columns, bytes_of_tile, width)
+    product_ns = strips * tile_columns * points * C * F / MULTIPLY_ADDS_PER_NS
+    shared = strips <= (FEW_BLOCKS - 1) * per_block and product_ns >= SHARED_WORK_NS
+    if shared:
+        per_block = max(1, min(strips, SHARED_BLOCK_BYTES // (bytes_of_tile * tile_columns)))
     panels = -(-per_block * tile_columns // width)
     u_point = _odd_lines(C * width, dtype)
     u_panel = points * u_point
     m_row = points * width
     m_panel = padded * m_row
     length = tile_columns * m + n
-    block = _block(C)
-    at_once = max(1, CACHED_BYTES // (height * block * itemsize))
-    finite = np.zeros((-(-strips // per_block), lanes), dtype)
+    depth = _block(C)
+    at_once = max(1, CACHED_BYTES // (height * depth * itemsize))
     transform = winograd.transform_tiles(dtype, lanes, n, n)
     multiply = winograd.multiply_points(dtype, lanes, height)
     gather = winograd.gather_results(dtype, lanes, n, m)
 
-    def run(start: int, stop: int) -> None:
-        U = buffer("points", panels * u_panel, dtype)
-        M = buffer("products", panels * m_panel, dtype)
-        S = buffer("cells", (per_block * n + m) * (length + 2 * lanes) + 2 * width, dtype)
-        offsets = buffer("offsets", panels * width, np.int64)
-        for index in range(start, stop):
-            first = index * per_block
-            count = min(per_block, strips - first)
-            used = -(-count * tile_columns // width)
-            transform(
-                images, pitch, 0, C, H, W, ph, pw, first, count, tile_rows, tile_columns, m,
-                U, u_panel, width, u_point, S, offsets,
-            )  # fmt: skip
-            multiply(
-                V,
-                v_point,
-                v_panel,
-                F,
-                U,
-                u_panel,
-                u_point,
-                used,
-                C,
-                block,
-                at_once,
-                0,
-                points,
-                M,
-                m_panel,
-                m_row,
-                False,
-            )
-            gather(
-                M, m_panel, m_row, 0, F, first, count, tile_rows, tile_columns, shift,
-                results, F * P * Q, P, Q, S, offsets, finite[index],
-            )  # fmt: skip
+    # The steps for a block of `count` strips from `first` on; each takes a range of channels, points or filters.
+    def cells_and_offsets() -> tuple[np.ndarray, np.ndarray]:
+        cells = buffer("cells", (per_block * n + m) * (length + 2 * lanes) + 2 * width, dtype)
+        return cells, buffer("offsets", panels * width, np.int64)
 
-    parallel_for(run, len(finite), strips * tile_columns * points * C * F / MULTIPLY_ADDS_PER_NS)
-    return not finite[:, 0].any()
+    def to_points(first: int, count: int, start: int, stop: int, U: np.ndarray) -> None:
+        transform(
+            images, pitch, start, stop, H, W, ph, pw, first, count, tile_rows, tile_columns, m,
+            U[start * width :], u_panel, width, u_point, *cells_and_offsets(),
+        )  # fmt: skip
+
+    def products(count: int, start: int, stop: int, U: np.ndarray, M: np.ndarray) -> None:
+        used = -(-count * tile_columns // width)
+        multiply(
+            V, v_point, v_panel, F, U, u_panel, u_point, used, C, depth, at_once, start, stop, M, m_panel, m_row, False
+        )
+
+    def to_results(first: int, count: int, start: int, stop: int, M: np.ndarray, finite: np.ndarray) -> None:
+        gather(
+            M, m_panel, m_row, start, stop, first, count, tile_rows, tile_columns, shift,
+            results, F * P * Q, P, Q, *cells_and_offsets(), finite,
+        )  # fmt: skip
+
+    blocks = [(first, min(per_block, strips - first)) for first in range(0, strips, per_block)]
+    if not shared:
+        finite = np.zeros((len(blocks), lanes), dtype)
+
+        def run(start: int, stop: int) -> None:
+            U = buffer("points", panels * u_panel, dtype)
+            M = buffer("products", panels * m_panel, dtype)
+            for (first, count), ends in zip(blocks[start:stop], finite[start:stop], strict=True):
+                to_points(first, count, 0, C, U)
+                products(count, 0, points, U, M)
+                to_results(first, count, 0, F, M, ends)
+
+        parallel_for(run, len(blocks), product_ns)
+        return not finite[:, 0].any()
+
+    U = buffer("points", panels * u_panel, dtype)
+    M = buffer("products", panels * m_panel, dtype)
+    finite = np.zeros((len(blocks), F, lanes), dtype)
+    channels, rows = -(-C // SHARES), -(-F // SHARES)  # of a share
+    cells = points * tile_columns * 0.6
+
+    def together(first: int, count: int, finite: np.ndarray) -> None:
+        parallel_for(
+            lambda start, stop: to_points(first, count, start * channels, min(stop * channels, C), U),
+            -(-C // channels),
+            count * cells * C,
+        )
+        parallel_for(lambda start, stop: products(count, start, stop, U, M), points, product_ns * count / strips)
+        parallel_for(
+            lambda start, stop: to_results(first, count, start * rows, min(stop * rows, F), M, finite[start]),
+            -(-F // rows),
+            count * cells * F,
+        )
+
+    for block, ends in zip(blocks, finite, strict=True):
+        together(*block, ends)
+    return not finite[..., 0].any()
 
 
 def forward(
@@ -209,7 +238,7 @@ def filter_gradient(X: np.ndarray, dout: np.ndarray, g: ConvGeometry, dtype: Any
     row_panels = -(-g.F // height)
     padded = row_panels * height
     panels = -(-g.C // width)
-    tiles = max(tile_columns, min(GRADIENT_BLOCK_BYTES // (points * itemsize * (panels * width + g.F)), 2 * DEPTH))
+    tiles = max(tile_columns, min(SHARED_BLOCK_BYTES // (points * itemsize * (panels * width + g.F)), 2 * DEPTH))
     per_block = min(strips, tiles // tile_columns)
     tiles = per_block * tile_columns
 
