@@ -240,11 +240,4 @@ def _delete(path: str) -> None:
             os.unlink(path)
 
 
-@contextlib.contextmanager
-def replacing(path: str) -> Iterator[str]:
-    """`with replacing(path) as name:` write one file to `name`; it takes the place of `path` at the end."""
-    with Replacement(path) as new:
-        yield new.file(path)
-
-
-__all__ = ["Replacement", "cannot_write", "finish_exchange", "replacing", "swap"]
+__all__ = ["Replacement", "cannot_write", "finish_exchange", "swap"]

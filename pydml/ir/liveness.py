@@ -25,7 +25,7 @@ class Liveness:
         self.has_effects = has_effects
         self.after: dict[Any, frozenset[str]] = {}
         self.before_block: dict[int, frozenset[str]] = {}
-        self.live_in = self._block(body, frozenset(live_out))
+        self._block(body, frozenset(live_out))
 
     def _block(self, block: list[Any], live: frozenset[str]) -> frozenset[str]:
         for statement in reversed(block):

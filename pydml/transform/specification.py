@@ -32,8 +32,6 @@ KEYS = (
     "bag_of_words",
     "udf",
 )
-_LISTS = ("recode", "dummycode", "omit", "hash", "word_embedding", "bag_of_words")
-_ENCODERS = ("recode", "bin", "hash", "scale", "word_embedding", "bag_of_words")
 
 EQUI_WIDTH, EQUI_HEIGHT = "equi-width", "equi-height"
 _BINNING = {"equi-width": EQUI_WIDTH, "equi-height": EQUI_HEIGHT, "equi-height-approx": EQUI_HEIGHT}
