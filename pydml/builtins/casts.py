@@ -80,7 +80,13 @@ def _as_matrix_type(X: Type) -> Type:
     return matrix_type(X.rows, X.cols) if X.data in (MATRIX, FRAME) else ANY_MATRIX
 
 
-@builtin("as.matrix(X: matrix|frame|list|scalar) -> matrix", infer=_as_matrix_type, needs="dtype", storages="any")
+@builtin(
+    "as.matrix(X: matrix|frame|list|scalar) -> matrix",
+    infer=_as_matrix_type,
+    needs="dtype",
+    storages="any",
+    self_checking=True,
+)
 def as_matrix(dtype, X):
     """A matrix of the value.
 
@@ -88,7 +94,7 @@ def as_matrix(dtype, X):
     matrix; a list of n scalars n x 1.  Other lists are an error.  A matrix is returned unchanged, which SystemDS
     rejects; SystemDS makes 0 of text.
     """
-    if is_matrix(X):
+    if type(X) is np.ndarray or is_matrix(X):
         return X
     if isinstance(X, str):
         X = cast_double(X)

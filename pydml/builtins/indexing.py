@@ -177,6 +177,35 @@ def element(items: list[Any], i: int) -> Any:
     return index(List(items), i, i, None, None)
 
 
+# The element in `l[i]`, for functions that take the list of one element for its element: emitted code leaves that list out.
+
+
+def any_element(X: Any, i: Any) -> Any:
+    """What as.scalar sees in `X[i]` of a list.  Raises DMLError "index" as "[]" does."""
+    if type(X) is List:
+        if type(i) is int:
+            if 0 < i <= len(X):
+                return X[i - 1]
+        elif type(i) is str:
+            k = X.position(i)
+            if k >= 0:
+                return X[k]
+    part = index.run(X, i, i, None, None)
+    return part[0] if type(part) is List else part
+
+
+def matrix_element(X: Any, i: Any) -> Any:
+    """What as.matrix sees in `X[i]`: a list in a list is no column of numbers, so it stays in the list of one element."""
+    element = any_element(X, i)
+    return List((element,)) if type(element) is List else element
+
+
+def list_element(X: Any, i: Any) -> Any:
+    """`as.list(X[i])`: the list there, or the list of one element of another kind."""
+    element = any_element(X, i)
+    return element if type(element) is List else index.run(X, i, i, None, None)
+
+
 # ---- left indexing
 
 

@@ -148,7 +148,7 @@ class Builtin:
         self._infer = infer
         self.results = tuple(_RESULT_TYPES[t] for _, t in self.signature.results)
         self._first = 1 if needs else 0
-        self._checked = not self_checking and (shape is not None or infer is not None)
+        self.checked = not self_checking and (shape is not None or infer is not None)  # by its rule before each call
         self.fallbacks = 0  # calls that had to make a matrix dense
 
     def __repr__(self) -> str:
@@ -198,7 +198,7 @@ class Builtin:
 
     def run(self, *args: Any) -> Any:
         """Run on arguments that are known to have the right types: size checks, dispatch by storage."""
-        if self._checked:
+        if self.checked:
             self._check(args)
         matrices = 0
         for a in args:
@@ -265,7 +265,7 @@ class Builtin:
     def entry(self) -> Callable[..., Any]:
         """`run` for emitted code, which gets to the meaning sooner where that is all there is for dense matrices."""
         params = self.signature.params
-        if self._checked or self.for_dense or self.needs or not params:
+        if self.checked or self.for_dense or self.needs or not params:
             return self.run
         if self.for_all:
             return self.meaning

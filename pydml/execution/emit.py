@@ -16,7 +16,7 @@ from typing import Any
 
 from pydml.diagnostics import SourceFile
 from pydml.execution.code import Code, python_name
-from pydml.execution.emit_elements import Elements
+from pydml.execution.emit_elements import OF_ELEMENTS, Elements
 from pydml.execution.emit_nodes import Pending
 from pydml.execution.emit_scalars import IN_ORDER, Scalars
 from pydml.ir.liveness import Liveness
@@ -208,6 +208,8 @@ class _Emitter(Scalars, Elements):
             return self.operand(s.args[0])
         if name == "as.scalar" and s.args[0] in self.elements and s.out_types[0].value != UNKNOWN:
             return self.operand(s.args[0])
+        if name in OF_ELEMENTS and self.unwrap(s):
+            return self.operand(s.args[0]) if name == "as.list" else self.builtin_call(s)
         if name in ("nrow", "ncol") and s.arg_types and s.arg_types[0].is_matrix:
             shape = ast.Attribute(self.operand(s.args[0]), "shape", ast.Load(), **self.position)
             return ast.Subscript(shape, self.constant(0 if name == "nrow" else 1), ast.Load(), **self.position)
@@ -216,7 +218,8 @@ class _Emitter(Scalars, Elements):
         if name == "append" and s.args[0] == Var(s.outs[0]) and self.is_pushed(s):
             items, value = self.operands(s)
             return self.call_method(items, "push", value)
-        return self.builtin_call(s)
+        call = self.builtin_call(s)
+        return self.part(s, call) if name == "[]" else call
 
     def builtin_call(self, s: Op) -> ast.expr:
         b = s.builtin
@@ -224,8 +227,8 @@ class _Emitter(Scalars, Elements):
             t.data != UNKNOWN and not (t.data == SCALAR and t.value == UNKNOWN) for t in s.arg_types
         )
         mode = "run" if known or b.self_checking else "call"
-        if mode == "run" and b.self_checking and ("*",) in b.kernels and len(b.kernels) == 1:
-            mode = "direct"  # one kernel for all storages, which checks its arguments itself
+        if mode == "run" and not b.checked and ("*",) in b.kernels and len(b.kernels) == 1:
+            mode = "direct"  # one kernel for all storages, and sizes are its own matter
         function = self.builtin_name(b, mode)
         dying = self.dying(s) if b.name == "fused steps" else ()
         args = [self.operand(a) for a in s.args]

@@ -30,6 +30,9 @@ from pydml.ir.program import (
 from pydml.ir.ranges import Interval
 from pydml.types import LIST, MATRIX, SCALAR
 
+# Functions that give for a list of one element what they give for the element; how they get it from a list
+OF_ELEMENTS = {"as.matrix": "_matrix_element", "as.list": "_list_element", "as.scalar": "_any_element"}
+
 
 class Elements(Nodes):
     """Of a function's code, reading and writing of single cells and elements."""
@@ -42,6 +45,7 @@ class Elements(Nodes):
         self.releasable -= cell_names
         self.elements: set[Operand] = set()  # temporaries that hold an element of a list
         self.owned: set[str] = set()  # matrices whose memory nobody else holds
+        self.parts: dict[int, ast.Call] = {}  # by id: calls that give a list of one element of a list
         self.taken: dict[str, str] = {}  # lists of DML that are lists of Python in the loop around
 
     # ---- indexes
@@ -167,6 +171,23 @@ class Elements(Nodes):
         """The range of the index, if an operation reads one element `as.scalar(l[i])` by a number."""
         args = self.ranges.args.get(s)
         return args[1] if args is not None and s in self.list_elements else None
+
+    def part(self, s: Op, call: ast.expr) -> ast.expr:
+        """Note that a call is `l[i]`, a list of one element, for `unwrap`."""
+        list_ = bool(s.arg_types) and s.arg_types[0].data == LIST and s.args[3:5] == (Const(None), Const(None))
+        if list_ and _is_one(s.args[1], s.args[2]) and isinstance(call, ast.Call):
+            self.parts[id(call)] = call
+        return call
+
+    def unwrap(self, s: Op) -> bool:
+        """Let `l[i]`, which waits to be the argument of s, give the element without the list of one element around it."""
+        p = self.pending.get(s.args[0].name) if isinstance(s.args[0], Var) else None
+        call = self.parts.get(id(p.expression)) if p is not None else None
+        if p is None or call is None:
+            return False
+        function = ast.copy_location(ast.Name(OF_ELEMENTS[s.builtin.name], ast.Load()), call)
+        p.expression = ast.copy_location(ast.Call(function, call.args[:2], []), call)
+        return True
 
     def taken_element(self, s: Op, items: ast.expr, low: int) -> ast.expr:
         """`l[i]` where l is a list of Python."""

@@ -135,7 +135,7 @@ class Executable:
         return namespace
 
     def _make_namespace(self, statistics: Any) -> dict[str, Any]:
-        from pydml.builtins.indexing import assign_in_place, cell, element
+        from pydml.builtins.indexing import any_element, assign_in_place, cell, element, list_element, matrix_element
         from pydml.execution.parfor import MISSING, ParforRunner, assign_recorded
 
         runtime.initialize()
@@ -158,6 +158,9 @@ class Executable:
             "_assign_recorded": assign_recorded,
             "_cell": cell,
             "_element": element,
+            "_any_element": any_element,
+            "_list_element": list_element,
+            "_matrix_element": matrix_element,
             "_made": List.made,
             "_len": len,
             "_run_parfor": ParforRunner(self.code.parfors),
