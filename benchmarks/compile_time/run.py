@@ -34,9 +34,9 @@ def child(name, precision, details):
 
     compile_one, kernels = jit._compile, []
 
-    def counted(signature, function):
+    def counted(signature, function, written_out):
         start, began = measure.processor_time(), time.perf_counter()
-        kernel = compile_one(signature, function)
+        kernel = compile_one(signature, function, written_out)
         kernels.append((measure.processor_time() - start, time.perf_counter() - began, function.__qualname__))
         return kernel
 

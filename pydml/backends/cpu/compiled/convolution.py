@@ -32,12 +32,12 @@ from pydml.backends.cpu.compiled.simd import (
     transpose_block,
     vector,
 )
-from pydml.backends.cpu.jit import compiled
+from pydml.backends.cpu.jit import vectorized
 
 _int = types.intp
 
 
-@compiled
+@vectorized
 def split_images(dtype, lanes):
     """Lay out images padded and split by the stride.
 
@@ -70,7 +70,7 @@ def split_images(dtype, lanes):
     return types.void(readonly(dtype), _int, _int, *ints[:13], vector(dtype), _int), run
 
 
-@compiled
+@vectorized
 def pack_filters(dtype, lanes, height):
     """Filters as panels of `height` rows for the product, in blocks of `block` taps; the panels [first, last).
 
@@ -109,7 +109,7 @@ def pack_filters(dtype, lanes, height):
     return types.void(readonly(dtype), i, i, i, indexes, i, i, i, i, vector(dtype)), run
 
 
-@compiled
+@vectorized
 def multiply_panels(dtype, lanes, height):
     """out = filters * columns + bias for the pixels (P x Q) of a batch of images.
 
@@ -261,7 +261,7 @@ def multiply_panels(dtype, lanes, height):
     ), run  # fmt: skip
 
 
-@compiled
+@vectorized
 def merge_residues(dtype, lanes):
     """Put planes together from their even and odd rows and columns.  H and W, the sizes of a plane, are even.
 
@@ -280,7 +280,7 @@ def merge_residues(dtype, lanes):
     return types.void(values, indexes, indexes, indexes, _int, _int, _int, values, _int), run
 
 
-@compiled
+@vectorized
 def sum_over_pixels(dtype, lanes, height):
     """Sums over the pixels of `images` images of output gradient times image cells: for some rows and some taps.
 
@@ -355,7 +355,7 @@ def sum_over_pixels(dtype, lanes, height):
     ), run  # fmt: skip
 
 
-@compiled
+@vectorized
 def gather_sums(dtype, lanes, height):
     """Add up `parts` results of `sum_over_pixels` for rows [first, last) and write them to the filters' gradient."""
     width = 2 * lanes

@@ -28,10 +28,10 @@ from pydml.backends.cpu.compiled.operations import (
     SUM,
 )
 from pydml.backends.cpu.compiled.simd import address, load_cell, operate, vector
-from pydml.backends.cpu.jit import compiled, vector_shape
+from pydml.backends.cpu.jit import vector_shape, vectorized
 
 
-@compiled
+@vectorized
 def machine_code(dtype: Any) -> Any:
     """The machine for float32 or float64.
 

@@ -11,14 +11,14 @@ import numpy as np
 from numba import types
 
 from pydml.backends.cpu.compiled.simd import add_moments, add_products, combine_rows, readonly, scale_row, vector
-from pydml.backends.cpu.jit import compiled
+from pydml.backends.cpu.jit import vectorized
 
 ROW = 4096  # cells of a sum: short enough for single precision
 
 _i, _numbers, _given = types.int64, types.float64[::1], readonly(np.float64)
 
 
-@compiled
+@vectorized
 def normalize(dtype, lanes):
     """out, mean and inverse standard deviation of the channels begin:end; together: channels at once.
 
@@ -64,7 +64,7 @@ def normalize(dtype, lanes):
     ), run  # fmt: skip
 
 
-@compiled
+@vectorized
 def scale_and_shift(dtype, lanes):
     """out = scale * X + shift for the channels begin:end.  stream: see `simd.scale_row`."""
 
@@ -79,7 +79,7 @@ def scale_and_shift(dtype, lanes):
     return types.void(given, *[_i] * 5, given, given, vector(dtype), types.boolean), run
 
 
-@compiled
+@vectorized
 def gradients(dtype, lanes):
     """dX, and the sums over each channel of dout and of dout * (X - mean) / std, for the channels begin:end; together: at once.
 

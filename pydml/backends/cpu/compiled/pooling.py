@@ -21,12 +21,12 @@ from pydml.backends.cpu.compiled.simd import (
     spread_to_maximum,
     vector,
 )
-from pydml.backends.cpu.jit import compiled
+from pydml.backends.cpu.jit import vectorized
 
 _int = types.intp
 
 
-@compiled
+@vectorized
 def pool(dtype, lanes, average, sw):
     """out = maximum (or sum divided by Hf*Wf) of each window, for planes [first, last).  R: room for (Q - 1)*sw + Wf + W + pw cells."""
     operation = SUM if average else MAXIMUM
@@ -52,7 +52,7 @@ def pool(dtype, lanes, average, sw):
     return types.void(readonly(dtype), *[_int] * 11, values, _int, _int, values), run
 
 
-@compiled
+@vectorized
 def max_pool_gradient(dtype, lanes, sw):
     """dX = gradient of the maximum for planes [first, last).
 
@@ -92,7 +92,7 @@ def max_pool_gradient(dtype, lanes, sw):
     ), run  # fmt: skip
 
 
-@compiled
+@vectorized
 def max_pool_gradient_2x2(dtype, lanes):
     """The same for windows of 2 x 2 that lie side by side, without padding: four times as fast, as each cell has one window."""
 
@@ -113,7 +113,7 @@ def max_pool_gradient_2x2(dtype, lanes):
     return types.void(readonly(dtype), _int, readonly(dtype), *[_int] * 6, vector(dtype), _int, _int), run
 
 
-@compiled
+@vectorized
 def average_pool_gradient(dtype, lanes):
     """dX = gradient of the average for planes [first, last).  E: room for P rows of (Q - 1)*sw + Wf, and W + pw cells more."""
 

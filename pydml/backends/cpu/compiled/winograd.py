@@ -24,12 +24,12 @@ from pydml.backends.cpu.compiled.simd import (
     winograd_forward,
     winograd_inverse,
 )
-from pydml.backends.cpu.jit import compiled
+from pydml.backends.cpu.jit import vectorized
 
 _int = types.intp
 
 
-@compiled
+@vectorized
 def transform_filters(dtype, lanes, n, r):
     """Points of the filters in rows [first, last): R[point*r_point + (row - first)*r_row + k] for k < depth.
 
@@ -57,7 +57,7 @@ def transform_filters(dtype, lanes, n, r):
     ), run  # fmt: skip
 
 
-@compiled
+@vectorized
 def interleave_rows(dtype, lanes, height):
     """A panel of rows for the product: V[v0 + point*v_point + k*height + i] = R[point*r_point + i*r_row + k] for k < depth.
 
@@ -76,7 +76,7 @@ def interleave_rows(dtype, lanes, height):
     return types.void(values, *[_int] * 5, values, _int, _int), run
 
 
-@compiled
+@vectorized
 def transform_tiles(dtype, lanes, n, k):
     """Points of tiles of k x k cells at distances `step`, a tile to a lane, for channels [first, last).
 
@@ -116,7 +116,7 @@ def transform_tiles(dtype, lanes, n, k):
     return types.void(readonly(dtype), *[_int] * 12, values, *[_int] * 3, values, indexes), run
 
 
-@compiled
+@vectorized
 def transform_channels(dtype, lanes, n):
     """Points of input tiles, a channel to a lane, for panels [first, last) of channels.
 
@@ -158,7 +158,7 @@ def transform_channels(dtype, lanes, n):
     return types.void(readonly(dtype), *[_int] * 13, values, *[_int] * 2, values, indexes), run
 
 
-@compiled
+@vectorized
 def multiply_points(dtype, lanes, height):
     """Products for the points [first, last): M[panel*m_panel + row*m_row + point*width + lane] (+)= V * U.
 
@@ -191,7 +191,7 @@ def multiply_points(dtype, lanes, height):
     ), run  # fmt: skip
 
 
-@compiled
+@vectorized
 def gather_results(dtype, lanes, n, m):
     """Results of the tiles from their products M (see `multiply_points`), plus bias, for rows [first, last).
 
@@ -232,7 +232,7 @@ def gather_results(dtype, lanes, n, m):
     ), run  # fmt: skip
 
 
-@compiled
+@vectorized
 def gather_filter_gradient(dtype, lanes, n, r):
     """Gradient of the filters from its points M (see `multiply_points`; a panel holds channels), for rows [first, last).
 
