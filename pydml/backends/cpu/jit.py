@@ -56,7 +56,8 @@ def _variants(factory: Callable[..., Any], written_out: bool) -> Callable[..., C
             with _lock:
                 kernel = variants.get(constants)
                 if kernel is None:
-                    kernel = variants[constants] = _compile(*factory(*constants), written_out)
+                    signature, function = factory(*constants)
+                    kernel = variants[constants] = _compile(signature, function, written_out)
         return kernel
 
     return variant
