@@ -350,7 +350,7 @@ class _Scope:
 
     def do_CallStatement(self, s: ast.CallStatement) -> None:
         # SystemDS rejects a call whose results are dropped; it is harmless
-        self.call(s.call, [], s.span, drop=True)
+        self.call(s.call, [], s.span)
 
     def do_If(self, s: ast.If) -> None:
         first = len(self.out)
@@ -495,22 +495,13 @@ class _Scope:
 
     # ---- calls
 
-    def call(self, e: ast.Call, outs: list[str] | None, span: Span, drop: bool = False) -> Operand | None:
-        """Lower a call.  outs: names for the results; None: one temporary.  drop: results are not wanted."""
+    def call(self, e: ast.Call, outs: list[str] | None, span: Span) -> Operand | None:
+        """Lower a call.  outs: names for the results, empty if they are not wanted; None: one temporary."""
         target = self.builder.resolve(self.module_key, e)
         if isinstance(target, Builtin):
-            return self.builtin_call(target, e, outs, span, drop)
+            return self.builtin_call(target, e, outs, span)
         signature = self.builder.signature(target)
-        results = len(signature.results)
-        if not drop and results == 0:
-            fail("call", f"{signature.name} has no results, so there is nothing to assign", span)
-        if outs is not None and len(outs) > results and not drop:
-            fail(
-                "call",
-                f"{signature.name} has {results} result{'s' if results != 1 else ''}, but {len(outs)} variables are assigned",
-                span,
-                notes=[f"signature: {signature}"],
-            )
+        results = _count_results(signature, outs, span)
         args = self.bind(e, signature, _Default)
         params = self.builder.definitions[target][1].params
         converted: list[Operand | None] = [None] * len(params)
@@ -575,25 +566,12 @@ class _Scope:
             positional, named = [*positional, *(value for _, value, _ in named)], []
         return items if takes_items else signature.bind(positional, named, e.span, default)
 
-    def builtin_call(
-        self, target: Builtin, e: ast.Call, outs: list[str] | None, span: Span, drop: bool
-    ) -> Operand | None:
+    def builtin_call(self, target: Builtin, e: ast.Call, outs: list[str] | None, span: Span) -> Operand | None:
         if target.name == "exists":
             return self.exists(e, outs)
-        results = len(target.signature.results)
-        if not drop and results == 0:
-            fail("call", f"{target.name} has no result, so there is nothing to assign", span)
-        if outs is not None and len(outs) > max(results, 1):
-            fail(
-                "call",
-                f"{target.name} has {results} result{'s' if results != 1 else ''}, but {len(outs)} variables are assigned",
-                span,
-                notes=[f"signature: {target.signature}"],
-            )
+        results = _count_results(target.signature, outs, span)
         args = self.bind(e, target.signature, Const)
-        if outs is None:
-            outs = [self.function.temporary()]
-        names = list(outs) if not drop else []
+        names = [self.function.temporary()] if outs is None else list(outs)
         names += [""] * (results - len(names))
         spans = _argument_spans(e, target.signature, len(args))
         self.out.append(Op(target, tuple(args), tuple(names), span, arg_spans=spans))
@@ -667,6 +645,21 @@ def _convert_result(function: Function, p: Param, span: Span) -> None:
             p.span or span,
         )
     )
+
+
+def _count_results(signature: Signature, outs: list[str] | None, span: Span) -> int:
+    """How many results a function has; `outs` as in `_Scope.call`.  Raises DMLError where they do not suffice."""
+    results = len(signature.results)
+    if results == 0 and outs != []:
+        fail("call", f"{signature.name} has no results, so there is nothing to assign", span)
+    if outs is not None and len(outs) > results:
+        fail(
+            "call",
+            f"{signature.name} has {results} result{'s' if results != 1 else ''}, but {len(outs)} variables are assigned",
+            span,
+            notes=[f"signature: {signature}"],
+        )
+    return results
 
 
 def _by_position(signature: Signature, args: Sequence[ast.Arg]) -> bool:
