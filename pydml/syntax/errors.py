@@ -302,15 +302,8 @@ def explain_type(words: Sequence[str]) -> tuple[str, str]:
     if data in ("matrix", "frame", "list", "scalar") and len(words) == 1:
         value = {"matrix": "double", "scalar": "double"}.get(data, "unknown")
         return f"the type {written} needs the type of its values", f"write {data}[{value}]"
-    values = {
-        "float": "double",
-        "number": "double",
-        "numeric": "double",
-        "real": "double",
-        "long": "int",
-        "str": "string",
-    }
-    values |= {"bool": "boolean", "logical": "boolean", "char": "string", "character": "string", "any": "unknown"}
+    values = dict.fromkeys(("float", "number", "numeric", "real"), "double") | {"long": "int", "any": "unknown"}
+    values |= {"bool": "boolean", "logical": "boolean"} | dict.fromkeys(("str", "char", "character"), "string")
     known = ["int", "double", "boolean", "string"]
     if len(words) == 1:
         others = {"vector": "matrix[double]", "array": "matrix[double]", "tensor": "matrix[double]"}
@@ -362,9 +355,8 @@ def _not_an_alphabet(p: _Place) -> Diagnostic | None:
                 help += f", or {method}({owner}) if {method} is a function: DML has no methods"
             return p.error(f"the name {text} has a dot", help=help)
         case "WRONG_STRING":
-            bad = re.search(r"""\\(?![btnfr"'\\])[\s\S]|\\\\""", text)
-            while bad is not None and bad.group() == "\\\\":
-                bad = re.compile(r"""\\(?![btnfr"'\\])[\s\S]|\\\\""").search(text, bad.end())
+            escapes = re.finditer(r"\\[\s\S]", text)
+            bad = next((e for e in escapes if e.group()[1] not in "btnfr\"'\\"), None)
             assert bad is not None and p.found is not None
             start = p.found.start + bad.start()
             help = r"""known are \b \t \n \f \r \" \' and \\"""
