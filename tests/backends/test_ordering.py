@@ -28,6 +28,30 @@ def test_running_and_largest(rng, name, dtype):
     np.testing.assert_allclose(got, wanted, rtol=1e-6 if dtype == np.float32 else 1e-12)
 
 
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("name", ["rowIndexMax", "rowIndexMin"])
+def test_last_of_equal_extremes(rng, monkeypatch, name, dtype):
+    monkeypatch.setattr(ordering, "MIN_CELLS", 1)
+    monkeypatch.setattr(ordering, "EXTREME_CELLS", 64)  # tiles of few rows, most of them without what follows
+    X = rng.normal(size=(300, 9)).astype(dtype)
+    X[10:20] = np.round(X[10:20])  # several are equal
+    X[30, 4] = X[31] = np.nan
+    X[40], X[41], X[42, 3:] = np.inf, -np.inf, -np.inf
+    X[43], X[44] = [0.0, -0.0, 0, -0.0, 0, 0, 0, 0, -0.0], [-0.0] * 8 + [0.0]
+    X[45] = [np.nan, 1, 1, -np.inf, -np.inf, 1, np.inf, np.inf, np.nan]
+    X[46], X[47] = [np.nan] * 8 + [-np.inf], [-np.inf] + [np.nan] * 8
+    # a row of NaN and a row of two equal cells in one tile: as many cells are equal to their extreme as there are rows
+    X[56:63] = np.arange(63).reshape(7, 9)
+    X[57], X[58, [0, 7]], X[58, [1, 2]] = np.nan, 1000, -1000
+    builtin = registry.get(name)
+    for A in (X, X[:, ::-1], X[::2], np.asfortranarray(X), X[:, :4], X[:0], X[:1]):
+        got, wanted = builtin.run(A), builtin.meaning(A)
+        assert got.dtype == wanted.dtype
+        np.testing.assert_array_equal(got, wanted)
+    with threads.limit(1):
+        np.testing.assert_array_equal(builtin.run(X), builtin.meaning(X))
+
+
 @pytest.mark.parametrize("n", [8193, 10000])
 def test_order_statistics(rng, n):
     x = np.round(rng.normal(size=(n, 1)), 2)

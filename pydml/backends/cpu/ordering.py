@@ -10,16 +10,19 @@ Threads: tiles follow from the shape alone and write cells of their own, so resu
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from pydml.backends.cpu.threads import parallel_for
-from pydml.builtins.aggregate import rowIndexMax
+from pydml.builtins.aggregate import rowIndexMax, rowIndexMin
 from pydml.builtins.registry import kernel
 
 MIN_CELLS = 1 << 13
-TILE_CELLS = 1 << 16
+EXTREME_CELLS = (
+    1 << 17
+)  # of a tile of rows; smaller ones fit in a nearer cache, but each costs 20 microseconds of Python
 RADIX = 1 << 17
 SAMPLE = 1 << 12  # cells that show whether many are equal
 NS_PER_CELL = 1.0
@@ -53,24 +56,27 @@ _running("cummax", np.maximum, True)
 # ---- largest cells of rows
 
 
-def _last_largest(X: np.ndarray) -> np.ndarray:
-    """1-based column of the largest cell of each row, of equal ones the last."""
+def _last_extreme(
+    X: np.ndarray, first: Callable[..., np.ndarray], meaning: Callable[[np.ndarray], np.ndarray]
+) -> np.ndarray:
+    """1-based column of the extreme cell of each row, of equal ones the last.  first: finds the first of them."""
     n, m = X.shape
     out = np.empty((n, 1), X.dtype)
-    step = max(1, TILE_CELLS // m)
+    step = max(1, EXTREME_CELLS // m)
 
     def some(start: int, stop: int) -> None:
         for tile in range(start, stop):
             rows = slice(tile * step, min((tile + 1) * step, n))
             part = X[rows]
-            index = part.argmax(axis=1)
-            largest = part[np.arange(len(part)), index][:, None]
-            equal = part == largest
-            counts = np.count_nonzero(equal, axis=1)
-            wrong = np.flatnonzero(counts != 1)  # several are equal, or the largest is NaN, which equals nothing
+            index = first(part, axis=1)
+            extreme = part[np.arange(len(part)), index][:, None]
+            equal = part == extreme
             out[rows, 0] = index + 1
-            if len(wrong):
-                out[np.arange(n)[rows][wrong]] = rowIndexMax.meaning(part[wrong])
+            # Counting by row takes longer than all the rest, and mostly there is one in each.
+            if np.count_nonzero(equal) != len(part) or np.isnan(extreme).any():
+                counts = np.count_nonzero(equal, axis=1)
+                wrong = np.flatnonzero(counts != 1)  # several are equal, or the extreme is NaN, which equals nothing
+                out[np.arange(n)[rows][wrong]] = meaning(part[wrong])
 
     parallel_for(some, -(-n // step), X.size * NS_PER_CELL)
     return out
@@ -82,12 +88,12 @@ def _suits(X: np.ndarray) -> bool:
 
 @kernel("rowIndexMax", "dense")
 def rowIndexMax_tiles(X):
-    return _last_largest(X) if _suits(X) else NotImplemented
+    return _last_extreme(X, np.argmax, rowIndexMax.meaning) if _suits(X) else NotImplemented
 
 
 @kernel("rowIndexMin", "dense")
 def rowIndexMin_tiles(X):
-    return _last_largest(-X) if _suits(X) else NotImplemented
+    return _last_extreme(X, np.argmin, rowIndexMin.meaning) if _suits(X) else NotImplemented
 
 
 # ---- order statistics
