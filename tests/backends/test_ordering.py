@@ -29,10 +29,12 @@ def test_running_and_largest(rng, name, dtype):
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("piece", [1, 3, 64])
 @pytest.mark.parametrize("name", ["rowIndexMax", "rowIndexMin"])
-def test_last_of_equal_extremes(rng, monkeypatch, name, dtype):
+def test_last_of_equal_extremes(rng, monkeypatch, name, piece, dtype):
     monkeypatch.setattr(ordering, "MIN_CELLS", 1)
     monkeypatch.setattr(ordering, "EXTREME_CELLS", 64)  # tiles of few rows, most of them without what follows
+    monkeypatch.setattr(ordering, "MIN_PIECE", piece)
     X = rng.normal(size=(300, 9)).astype(dtype)
     X[10:20] = np.round(X[10:20])  # several are equal
     X[30, 4] = X[31] = np.nan
