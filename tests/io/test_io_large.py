@@ -42,6 +42,16 @@ def both(monkeypatch, call, used=True):
     return outcomes
 
 
+def test_files_earn_a_kernel_together(monkeypatch):
+    monkeypatch.setattr(files, "_used", set())
+    monkeypatch.setattr(files, "_waited", 0.0)
+    least = files._KERNEL_NS
+    monkeypatch.setattr(files, "_LOADING_NS", least)  # Numba may be loaded or not
+    assert not files._worth("write", 0.6 * least) and files._worth("write", 0.6 * least)
+    assert files._worth("write", 1e7) and not files._worth("write", 1e6)  # a loaded kernel takes all but small files
+    assert not files._worth("read", 0.6 * least) and files._worth("other", least)
+
+
 def put(tmp_path, content):
     path = tmp_path / "t"
     path.write_bytes(content if isinstance(content, bytes) else content.encode())

@@ -1,7 +1,7 @@
 """Reading and writing large text files by the kernels: tiles of lines on all threads, and the rest in Python.
 
 Each function here stands in for the one of the same name in `pydml.io.formats` and gives the same result, bytes and messages, or
-NotImplemented where the file is too small to earn the loading of Numba, or is made in a way that the kernels do not know.
+NotImplemented where the files so far are too small to earn the loading of Numba, or one is made in a way that the kernels do not know.
 Tiles follow from the size of the file alone.
 """
 
@@ -30,16 +30,29 @@ _TILE_CELLS = 1 << 15
 _SPECIAL_CELLS = 4096
 _LONGEST = 25  # characters of a double, at most
 
+# What Python takes: nanoseconds for a byte that is read, and for a cell that is written.
+_BYTE_NS = 20.0
+_CELL_NS = 850.0
+_TRIPLE_NS = 1200.0
+# Loading Numba and a kernel, or a kernel alone; as much has been lost by waiting when it is done.  A loaded kernel starts some tiles.
+_LOADING_NS = 5e8
+_KERNEL_NS = 2e8
+_START_NS = 5e6
+
 _used: set[str] = set()
+_waited = 0.0  # nanoseconds of the files so far that were left to Python
 
 
-def _worth(name: str, bytes_: float) -> bool:
-    """Whether so many bytes of text earn the kernel: 50 MB/s in Python, against half a second to load Numba and its cache,
-    or some more to compile."""
-    needed = 1 << 18 if name in _used else 1 << 23 if "numba" in sys.modules else 1 << 25
-    if bytes_ < needed:
+def _worth(name: str, ns: float) -> bool:
+    """Whether a file that takes Python so long, and those before it, earn the kernel."""
+    global _waited
+    if name in _used:
+        return ns >= _START_NS
+    if _waited + ns < (_KERNEL_NS if "numba" in sys.modules else _LOADING_NS):
+        _waited += ns
         return False
     _used.add(name)
+    _waited = 0.0
     return True
 
 
@@ -106,7 +119,7 @@ def _without_last_lines(data: bytes, start: int) -> tuple[int, bytes]:
 
 @fast("parse_csv")
 def parse_csv(file: str, data: bytes, dialect: Any, header: bool, cols: int | None, dtype: Any) -> Any:
-    if not _worth("parse_csv", len(data)):
+    if not _worth("parse_csv", len(data) * _BYTE_NS):
         return NotImplemented
     try:
         return _parse_csv(file, data, dialect, header, cols, dtype)
@@ -174,7 +187,7 @@ def _parse_csv(file: str, data: bytes, dialect: Any, header: bool, cols: int | N
 @fast("write_csv")
 def write_csv(out: Any, value: Any, sep: bytes, zero: bytes) -> Any:
     rows, cols = value.shape
-    if not _worth("write_csv", 10.0 * rows * cols):
+    if not _worth("write_csv", rows * cols * _CELL_NS):
         return NotImplemented
     from pydml.backends.text import compiled
 
@@ -232,7 +245,7 @@ def _write_tiles(out: Any, blocks: Any, run: Any) -> None:
 
 @fast("parse_triples")
 def parse_triples(file: str, data: bytes, first_line: int, rows: int, cols: int, pattern: bool) -> Any:
-    if not _worth("parse_triples", len(data)):
+    if not _worth("parse_triples", len(data) * _BYTE_NS):
         return NotImplemented
     if re.search(rb"\r(?!\n)", data):
         return NotImplemented
@@ -278,7 +291,7 @@ def parse_triples(file: str, data: bytes, first_line: int, rows: int, cols: int,
 @fast("write_triples")
 def write_triples(out: Any, value: Any) -> Any:
     count = count_nonzero(value)
-    if not _worth("write_triples", 20.0 * count):
+    if not _worth("write_triples", count * _TRIPLE_NS):
         return NotImplemented
     from pydml.backends.text import compiled
 
@@ -306,7 +319,7 @@ def parse_libsvm(file: str, data: bytes, features: int, sep: bytes | None, index
     if (
         not one_character
         or set(b"+-.#0123456789eE\r") & {*index_sep, *(sep or b"")}
-        or not _worth("parse_libsvm", len(data))
+        or not _worth("parse_libsvm", len(data) * _BYTE_NS)
     ):
         return NotImplemented
     if re.search(rb"\r(?!\n)", data):
@@ -359,7 +372,7 @@ def parse_libsvm(file: str, data: bytes, features: int, sep: bytes | None, index
 @fast("write_libsvm")
 def write_libsvm(out: Any, value: Any, sep: bytes, index_sep: bytes) -> Any:
     cols = value.shape[1]
-    if not _worth("write_libsvm", 15.0 * count_nonzero(value)):
+    if not _worth("write_libsvm", count_nonzero(value) * _TRIPLE_NS):
         return NotImplemented
     from pydml.backends.text import compiled
 
