@@ -151,12 +151,14 @@ class _SparseBlocks:
         dtype = np.int32 if length < 2**31 else np.int64
         chosen = np.sort(generator.integers(0, length, wanted, dtype))
         while True:
-            again = chosen[1:] == chosen[:-1]
-            missing = int(np.count_nonzero(again))
+            new = np.ones(wanted, bool)
+            np.not_equal(chosen[1:], chosen[:-1], out=new[1:])
+            missing = wanted - int(np.count_nonzero(new))
             if missing == 0:
                 return chosen
-            chosen[1:][again] = generator.integers(0, length, missing, dtype)
-            chosen.sort()
+            more = np.sort(generator.integers(0, length, missing, dtype))
+            chosen = chosen[new]  # merged, as sorting all of them again would take as long as the first time
+            chosen = np.insert(chosen, np.searchsorted(chosen, more), more)
 
     def positions(self, seed: int) -> np.ndarray:
         """The sorted places in the whole matrix, row after row."""
@@ -177,9 +179,10 @@ class _SparseBlocks:
             begins = np.arange(row, end, dtype=np.int64) * cols - start
             starts[row:end] = np.searchsorted(places, begins.astype(places.dtype)) + before
             inner = start % cols  # cells of the first row that lie in the block before
-            if inner or places.dtype != dtype:
-                places = places.astype(np.int64) + inner
-            np.remainder(places, cols, out=col[before : before + places.size], casting="unsafe")
+            wide = np.int64 if self.size + cols >= 2**31 else places.dtype
+            places = places + np.asarray(inner, wide)
+            # NumPy divides by a number faster than it finds the remainder
+            np.subtract(places, places // cols * cols, out=col[before : before + places.size], casting="unsafe")
 
         spread(run, self.count, self.total * _NS_PER_PLACE)
         starts[-1] = self.total

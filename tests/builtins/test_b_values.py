@@ -7,7 +7,7 @@ import pytest
 from scipy.sparse import csr_matrix
 
 from pydml.builtins import registry
-from pydml.builtins.random import BLOCK, _SparseBlocks, each_block
+from pydml.builtins.random import BLOCK, _generator, _SparseBlocks, each_block
 from pydml.builtins.registry import get
 from pydml.diagnostics import DMLError
 from pydml.execution.context import Context
@@ -212,6 +212,17 @@ def test_structure_of_sparse_cells(rows, cols, sparsity):
     meaning = get("rand").meaning(Context(), rows, cols, 1, 2, "uniform", sparsity, 5, 1)
     for part in ("data", "indices", "indptr"):
         np.testing.assert_array_equal(getattr(meaning.csr, part), getattr(X.csr, part))
+
+
+def test_places_drawn_twice_are_drawn_again():
+    blocks = _SparseBlocks(1000, 1000, 0.02)
+    length = BLOCK
+    generator = _generator(3, 1, use=1)
+    wanted = blocks.first(2) - blocks.first(1)
+    places: set[int] = set()
+    while len(places) < wanted:
+        places.update(generator.integers(0, length, wanted - len(places), np.int32).tolist())
+    np.testing.assert_array_equal(blocks.places(3, 1), sorted(places))
 
 
 def test_zeros_drawn_are_not_stored():
