@@ -56,6 +56,8 @@ def _table_type(A: Type, B: Type, *rest: Type) -> Type:
 
 def _cell_numbers(name: str, values: np.ndarray, function: str = "table") -> np.ndarray:
     """1-based numbers from cells: truncated; smaller than 1 is an error.  NaN becomes 0."""
+    if values.min(initial=1) >= 1 and values.max(initial=1) <= 2.0**62:  # neither is true of NaN
+        return values.astype(np.int64)
     known = ~np.isnan(values)
     too_small = known & (values < 1)
     if too_small.any():
@@ -69,11 +71,24 @@ def _counted(rows: np.ndarray, cols: np.ndarray, weights: Any, shape: tuple[int,
     if cells <= 4096 or shape[1] == 1 or rows.size >= SPARSITY_TURN_POINT * cells:
         counts = np.bincount(rows * shape[1] + cols, weights=weights, minlength=cells)
         return counts.reshape(shape).astype(dtype)
-    from scipy.sparse import coo_matrix
+    from scipy.sparse import coo_matrix, csr_matrix
 
     values = np.ones(rows.size) if weights is None else weights
-    csr = coo_matrix((values, (rows, cols)), shape=shape).tocsr()
-    csr.eliminate_zeros()
+    if max(shape) < 2**31 and bool(
+        (rows[1:] > rows[:-1]).all()
+    ):  # one cell in a row at most, in order: nothing to sort nor to add
+        if rows.size == shape[0]:
+            ends = np.arange(rows.size + 1, dtype=np.int32)
+        else:
+            ends = np.zeros(shape[0] + 1, np.int32)
+            ends[rows + 1] = 1
+            np.cumsum(ends, dtype=np.int32, out=ends)
+        csr = csr_matrix((values, cols.astype(np.int32), ends), shape=shape)
+        csr.has_sorted_indices = csr.has_canonical_format = True
+    else:
+        csr = coo_matrix((values, (rows, cols)), shape=shape).tocsr()
+    if weights is not None:
+        csr.eliminate_zeros()
     return Sparse(csr.astype(dtype, copy=False))
 
 

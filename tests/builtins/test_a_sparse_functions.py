@@ -111,3 +111,38 @@ def test_large_tables_are_sparse():
     F = registry.get("table").run(y, y[::-1])
     assert type(F) is Sparse and F.shape == (3000, 3000) and F.nnz == 3000
     np.testing.assert_array_equal((F.csr @ y), y[::-1])
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("kind", ["all", "gaps", "fractions", "NaN", "beyond", "repeated", "descending"])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_tables_with_a_row_for_each_cell(kind, dtype, weighted):
+    rng = np.random.default_rng(5)
+    i, j = np.arange(1, 501, dtype=dtype), rng.integers(1, 200, 500).astype(dtype)
+    weights = rng.normal(size=500).astype(dtype)
+    weights[5:9] = 0, -0.0, np.nan, np.inf
+    if kind == "gaps":
+        i = i * 3
+    elif kind == "fractions":
+        i, j = i + dtype(0.5), j + dtype(0.75)
+    elif kind == "NaN":
+        i[7], j[9] = np.nan, np.nan
+    elif kind == "beyond":
+        i, j[4], j[5] = i + 30, 300, 1e30
+    elif kind == "repeated":
+        i[100] = i[99]
+    elif kind == "descending":
+        i = i[::-1].copy()
+    for sizes in ((), (400, 150)) if kind != "beyond" else ((520, 199),):
+        kept = ~(np.isnan(i) | np.isnan(j))
+        rows, cols = sizes or (int(i[kept].max()), int(j[kept].max()))
+        wanted = np.zeros((rows, cols))
+        for a, b, w in zip(i[kept], j[kept], weights[kept], strict=True):
+            if a < rows + 1 and b < cols + 1:
+                wanted[int(a) - 1, int(b) - 1] += float(w) if weighted else 1
+        given = [x.reshape(-1, 1) for x in (i, j, weights)[: 2 + weighted]]
+        F = registry.get("table").run(*given, *sizes)
+        assert type(F) is Sparse and F.dtype == dtype and F.csr.data.all()
+        F.csr.check_format(full_check=True)
+        assert F.csr.has_canonical_format
+        np.testing.assert_array_equal(to_dense(F), wanted.astype(dtype))
