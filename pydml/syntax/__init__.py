@@ -58,14 +58,14 @@ def unparse_statement(statement: Statement) -> str:
 
 def hint_for_name(name: str) -> str:
     """What to write instead of an undefined variable `name`; "" if nothing is known."""
-    from pydml.syntax.errors import NAME_HINTS
+    from pydml.syntax.hints import NAME_HINTS
 
     return NAME_HINTS.get(name, "")
 
 
 def hint_for_function(name: str) -> str:
     """What to call instead of an undefined function `name`; "" if nothing is known."""
-    from pydml.syntax.errors import FUNCTION_HINTS
+    from pydml.syntax.hints import FUNCTION_HINTS
 
     return FUNCTION_HINTS.get(name, "")
 

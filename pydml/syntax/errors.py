@@ -7,123 +7,27 @@ grammar would have accepted.  To explain another mistake, write a rule and a pai
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from pydml.diagnostics import Diagnostic, Label, SourceFile, Span
-from pydml.syntax.ast import Expr, Name
+from pydml.syntax.hints import (
+    CHARACTER_HINTS,
+    DOTTED,
+    DOTTED_HINTS,
+    ELSE_IF,
+    NAME_HINTS,
+    OPERATOR_HINTS,
+    WORDOPERATORS,
+    closest,
+)
 from pydml.syntax.lexer import OPERATORS, Token
 
 
 def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
-
-NAME_HINTS = {
-    "True": "DML writes TRUE",
-    "true": "DML writes TRUE",
-    "T": "DML writes TRUE",
-    "False": "DML writes FALSE",
-    "false": "DML writes FALSE",
-    "F": "DML writes FALSE",
-    "None": "DML has no missing values; use NaN in a matrix, or an empty list()",
-    "NULL": "DML has no missing values; use NaN in a matrix, or an empty list()",
-    "null": "DML has no missing values; use NaN in a matrix, or an empty list()",
-    "NA": "DML writes NaN",
-    "nan": "DML writes NaN",
-    "inf": "DML writes Inf",
-    "Infinity": "DML writes Inf",
-    "PI": "DML writes pi",
-    "break": "put the condition into the head of a while loop",
-    "next": "put the rest of the body into an if",
-    "continue": "put the rest of the body into an if",
-    "pass": "a body may be empty: {}",
-}
-
-FUNCTION_HINTS = {
-    "c": 'a vector is matrix("1 2 3", rows=3, cols=1); several values of any type are list(..)',
-    "len": "use length(X), nrow(X) or ncol(X)",
-    "dim": "use nrow(X) and ncol(X)",
-    "elif": "DML writes `else if`",
-    "elseif": "DML writes `else if`",
-    "cat": "use print(..)",
-    "paste": "strings are joined by +",
-    "zeros": "use matrix(0, rows, cols)",
-    "ones": "use matrix(1, rows, cols)",
-    "eye": "use diag(matrix(1, n, 1))",
-    "transpose": "use t(X)",
-    "which": "use removeEmpty() or rowIndexMax()",
-    "stopifnot": "use assert(condition)",
-    "str": "use toString(X)",
-    "int": "use as.integer(x)",
-    "range": "a loop is `for (i in 1:n)`; a column of numbers is seq(1, n)",
-    "size": "use nrow(X), ncol(X) or length(X)",
-    "numeric": "use matrix(0, rows=n, cols=1)",
-    "rep": "use matrix(value, rows=n, cols=1)",
-    "apply": "use row and column functions such as rowSums(X), or a loop",
-    "printf": "use print(format, ..)",
-    "matmul": "the matrix product is A %*% B",
-    "dot": "the matrix product is A %*% B",
-    "rnorm": 'use rand(rows=.., cols=.., pdf="normal")',
-    "runif": "use rand(rows=.., cols=.., min=.., max=..)",
-    "argmax": "use rowIndexMax(X)",
-    "concat": "use cbind(A, B) or rbind(A, B); strings are joined by +",
-    "error": "use stop(message)",
-}
-
-# Names with a dot that other languages have.
-_DOTTED_HINTS = {
-    "read.csv": 'use read("file.csv", format="csv")',
-    "read.table": 'use read("file.csv", format="csv")',
-    "write.csv": 'use write(X, "file.csv", format="csv")',
-    "write.table": 'use write(X, "file.csv", format="csv")',
-    "as.numeric": "use as.double(x), or as.scalar(X) for a matrix with one cell",
-    "as.character": "use toString(x)",
-    "as.vector": "use matrix(X, rows=length(X), cols=1)",
-    "as.data.frame": "use as.frame(X)",
-    "which.max": "use rowIndexMax(X)",
-    "which.min": "use rowIndexMin(X)",
-    "data.frame": "use as.frame(X) or frame(..)",
-    "Sys.time": "use time()",
-}
-_DOTTED = _words(
-    "as.scalar as.matrix as.frame as.list as.double as.integer as.logical as.boolean index.return empty.return "
-    "lower.tail lower.tri upper.tri is.na is.nan is.infinite"
-)
-
-_OPERATOR_HINTS = {
-    ":=": "assignment is `=` or `<-`",
-    "->": "assignment has its variable on the left: `x = value`",
-    "**": "the power is `^`",
-    "//": "a comment starts with `#`; the integer quotient is `%/%`",
-    "%in%": "compare with ==, for example sum(X == v) > 0",
-    "%o%": "an outer product is x %*% t(y), or outer(x, y, op)",
-    "%x%": "",
-    "|>": "nest the calls: g(f(x))",
-    "=>": "greater or equal is `>=`",
-}
-_CHARACTER_HINTS = {
-    "%": "the remainder is `%%`, the integer quotient `%/%`, the matrix product `%*%`",
-    "?": "a choice between two values is ifelse(condition, a, b)",
-    "@": "the matrix product is `%*%`",
-    "~": "not is `!`",
-    "\\": "a statement goes on in the next line without a mark",
-    "$": "a parameter of the command line is $name or $1",
-    "\u00a0": "this is a non-breaking space; write a plain one",
-    "\ufeff": "this is an invisible byte order mark; remove it",
-    "\u200b": "this is an invisible space; remove it",
-    "\u2212": "this is a typographic minus; write `-`",
-    "\u2013": "this is a dash; write `-`",
-    "\u00d7": "the product is `*`, that of matrices `%*%`",
-    "\u2260": "not equal is `!=`",
-    "\u2264": "less or equal is `<=`",
-    "\u2265": "greater or equal is `>=`",
-}
-_CHARACTER_HINTS |= dict.fromkeys("\u201c\u201d\u201e\u2018\u2019", 'this is a typographic quote; write "')
-_WORDOPERATORS = {"and": "&", "or": "|", "not": "!"}
-_ELSE_IF = ("elif", "elseif", "elsif")
 
 _CLOSER = {"LPAR": "RPAR", "LSQB": "RSQB", "TARGETS": "RSQB", "LBRACE": "RBRACE"}
 _CLOSERS = {"RPAR": ")", "RSQB": "]", "RBRACE": "}"}
@@ -295,43 +199,6 @@ def _first_column(file: SourceFile, token: Token) -> bool:
     return token.start == 0 or file.text[token.start - 1] == "\n"
 
 
-def explain_type(words: Sequence[str]) -> tuple[str, str]:
-    """Message and help for a type that does not exist: `word` or `word[word]`."""
-    written = words[0] if len(words) == 1 else f"{words[0]}[{words[1]}]"
-    data = words[0].lower()
-    if data in ("matrix", "frame", "list", "scalar") and len(words) == 1:
-        value = {"matrix": "double", "scalar": "double"}.get(data, "unknown")
-        return f"the type {written} needs the type of its values", f"write {data}[{value}]"
-    values = dict.fromkeys(("float", "number", "numeric", "real"), "double") | {"long": "int", "any": "unknown"}
-    values |= {"bool": "boolean", "logical": "boolean"} | dict.fromkeys(("str", "char", "character"), "string")
-    known = ["int", "double", "boolean", "string"]
-    if len(words) == 1:
-        others = {"vector": "matrix[double]", "array": "matrix[double]", "tensor": "matrix[double]"}
-        others |= {"dataframe": "frame[unknown]", "dict": "list[unknown]"}
-        guess = values.get(data) or others.get(data) or _closest(data, known)
-        return f"there is no type {written}", f"write {guess}" if guess else _TYPES
-    value = values.get(words[1].lower()) or _closest(words[1].lower(), [*known, "unknown", "integer"])
-    if data in ("vector", "array", "tensor"):
-        data = "matrix"
-    data = _closest(data, ["matrix", "frame", "list", "scalar"])
-    return f"there is no type {written}", f"write {data}[{value}]" if data and value else _TYPES
-
-
-_TYPES = "types are int, double, boolean, string, matrix[double], frame[unknown], list[unknown]"
-
-
-def loop_help(value: Expr) -> str:
-    """What to write instead of `for (x in value)`."""
-    if isinstance(value, Name):
-        return f"for the rows of {value.id} write `for (i in 1:nrow({value.id}))` and use {value.id}[i, ]"
-    return "write `for (i in 1:n)`"
-
-
-def _closest(word: str, candidates: Iterable[str]) -> str:
-    matches = difflib.get_close_matches(word, sorted(candidates), 1, 0.6)
-    return matches[0] if matches else ""
-
-
 # ---- rules
 
 
@@ -348,8 +215,8 @@ def _not_an_alphabet(p: _Place) -> Diagnostic | None:
                 f"the name {text} starts with _", help="names start with a letter" + (f": {name}" if name else "")
             )
         case "WRONG_NAME":
-            guess = "" if text in _DOTTED_HINTS else _closest(text, _DOTTED)
-            help = _DOTTED_HINTS.get(text) or (f"use {guess}" if guess else f"write {text.replace('.', '_')}")
+            guess = "" if text in DOTTED_HINTS else closest(text, DOTTED)
+            help = DOTTED_HINTS.get(text) or (f"use {guess}" if guess else f"write {text.replace('.', '_')}")
             if p.kind(1) == "LPAR" and text.count(".") == 1 and help.startswith("write"):
                 owner, method = text.split(".")
                 help += f", or {method}({owner}) if {method} is a function: DML has no methods"
@@ -370,7 +237,7 @@ def _not_an_alphabet(p: _Place) -> Diagnostic | None:
             span = p.span()
             return p.error("the comment is not closed", Span(p.file, span.start, span.start + 2), "end it with */")
         case "WRONG_OPERATOR":
-            return p.error(f"DML has no operator {text}", help=_OPERATOR_HINTS[text])
+            return p.error(f"DML has no operator {text}", help=OPERATOR_HINTS[text])
         case "WRONG_CHARACTER":
             if text == "%" and p.kind(1) == "NAME" and p.text(2) == "%":
                 return p.error(f"DML has no operator %{p.text(1)}%", p.span(0, 2))
@@ -379,7 +246,7 @@ def _not_an_alphabet(p: _Place) -> Diagnostic | None:
                     help = "DML has no methods; call the function with the value as its argument"
                     return p.error("a `.` does not belong here", help=help)
                 return p.error("a `.` does not belong here")
-            help = _CHARACTER_HINTS.get(text, "")
+            help = CHARACTER_HINTS.get(text, "")
             if not help and text.isalpha():
                 help = "names have letters a to z, digits and _"
             shown = text if text.isprintable() else f"U+{ord(text):04X}"
@@ -393,8 +260,8 @@ def _not_an_alphabet(p: _Place) -> Diagnostic | None:
 def _words_of_other_languages(p: _Place) -> Diagnostic | None:
     for offset in (0, -1):
         word = p.text(offset)
-        if p.kind(offset) == "NAME" and word in _WORDOPERATORS and (offset == -1 or not p.new_line()):
-            operator = _WORDOPERATORS[word]
+        if p.kind(offset) == "NAME" and word in WORDOPERATORS and (offset == -1 or not p.new_line()):
+            operator = WORDOPERATORS[word]
             return p.error(f"DML has no operator `{word}`", p.span(offset), f"write {operator}")
     previous = p.text(-1)
     if p.kind(-1) == "NAME" and not p.openers_are_round():
@@ -413,13 +280,13 @@ def _words_of_other_languages(p: _Place) -> Diagnostic | None:
             return p.error(f"DML has no `{previous}`", p.span(-1), help)
         if previous == "print":
             return p.error("the arguments of print are in parentheses", p.span(-1), "write print(..)")
-        if previous in ("else", *_ELSE_IF):
+        if previous in ("else", *ELSE_IF):
             return p.error(f"DML has no `{previous}`", p.span(-1), "write `else if (condition) { .. }`")
     if p.kind() == "LBRACE" and p.kind(-1) == "RPAR":
         name = p.before_group()
         word = str(p.tokens[name]) if name >= p.start else ""
         if name >= p.start and p.tokens[name].type == "NAME":
-            if word in _ELSE_IF:
+            if word in ELSE_IF:
                 return p.error(f"DML has no `{word}`", p.at(name), "write `else if (condition) { .. }`")
             if name > p.start and p.tokens[name - 1].type == "ELSE":
                 return p.error(
@@ -657,7 +524,7 @@ def _statements(p: _Place) -> Diagnostic | None:
     if kind in ("INT", "DOUBLE", "STRING", "TRUE", "FALSE", "LPAR", "PARAM", "NOT", "IFDEF") or kind in OPERATORS:
         help = "assign the value, `x = ..`, or print(..)"
         if p.text(1) == "->":
-            help = _OPERATOR_HINTS["->"]
+            help = OPERATOR_HINTS["->"]
         return p.error(f"a statement cannot start with {_shown(p)}", help=help)
     if kind == "LBRACE":
         return p.error("a block needs `if`, `for`, `while` or a function before it", help="remove the braces")

@@ -20,7 +20,7 @@ from lark import Lark, UnexpectedToken
 
 from pydml import cache
 from pydml.diagnostics import Collector, SourceFile, Span
-from pydml.syntax import code_version, errors
+from pydml.syntax import code_version, errors, hints
 from pydml.syntax.ast import (
     Arg,
     Assign,
@@ -232,7 +232,7 @@ class _TreeBuilder:
                 "syntax",
                 "a loop runs over from:to or seq(from, to, increment), not over a value",
                 value.span,
-                help=errors.loop_help(value),
+                help=hints.loop_help(value),
             )
         return value, value, None
 
@@ -299,7 +299,7 @@ class _TreeBuilder:
                 return TypeName("scalar", _VALUE_TYPES[lowered[0]], span=span)
         elif lowered[0] in _DATA_TYPES and lowered[1] in _VALUE_TYPES:
             return TypeName(lowered[0], _VALUE_TYPES[lowered[1]], span=span)
-        message, help = errors.explain_type(words)
+        message, help = hints.explain_type(words)
         self.problems.add("syntax", message, span, help=help)
         return TypeName("unknown", "unknown", span=span)
 
