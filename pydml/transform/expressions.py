@@ -11,7 +11,6 @@ error even if no cell would reach it.
 
 from __future__ import annotations
 
-import math
 import operator
 import re
 from collections.abc import Callable, Sequence
@@ -24,6 +23,7 @@ from pydml.diagnostics import fail
 from pydml.signature import suggest
 from pydml.transform import java
 from pydml.transform.java import JavaError, text_of
+from pydml.transform.java_library import BOXED_METHODS, CONSTANTS, METHODS, STATIC, Alternatives
 
 Run = Callable[[tuple[Any, ...]], Any]
 
@@ -70,8 +70,12 @@ def _unescaped(text: str) -> str:
 
 _NUMBERS = ("char", "int", "long", "float", "double")
 _RANK = {"char": 0, "int": 0, "long": 1, "float": 2, "double": 3}
-_WIDER = {"int": ("long", "float", "double"), "char": ("int", "long", "float", "double"), "long": ("float", "double")}
-_WIDER["float"] = ("double",)
+_WIDER = {
+    "char": ("int", "long", "float", "double"),
+    "int": ("long", "float", "double"),
+    "long": ("float", "double"),
+    "float": ("double",),
+}
 
 
 def _fits(given: str, wanted: str) -> bool:
@@ -91,214 +95,6 @@ def _converted(value: Any, type: str) -> Any:
     return float(np.float32(value)) if type == "float" else value
 
 
-def _wrapped(value: Any, type: str) -> Any:
-    """A result of arithmetic within its type."""
-    if type == "int":
-        return java.int32(value)
-    if type == "long":
-        return java.int64(value)
-    if type == "float":
-        with np.errstate(all="ignore"):
-            return float(np.float32(value))
-    return value
-
-
-# ---- methods: name -> alternatives (types of the arguments, type of the result, function)
-
-_Alternatives = list[tuple[tuple[str, ...], str, Callable[..., Any]]]
-_S, _I, _B, _C, _D, _L = "String", "int", "boolean", "char", "double", "long"
-
-_STRING_METHODS: dict[str, _Alternatives] = {
-    "length": [((), _I, len)],
-    "isEmpty": [((), _B, operator.not_)],
-    "isBlank": [((), _B, lambda s: not s.strip())],
-    "toUpperCase": [((), _S, str.upper)],
-    "toLowerCase": [((), _S, str.lower)],
-    "trim": [((), _S, java.strip_controls)],
-    "strip": [((), _S, str.strip)],
-    "stripLeading": [((), _S, str.lstrip)],
-    "stripTrailing": [((), _S, str.rstrip)],
-    "charAt": [((_I,), _C, java.char_at)],
-    "substring": [((_I,), _S, java.substring), ((_I, _I), _S, java.substring)],
-    "subSequence": [((_I, _I), _S, java.substring)],
-    "indexOf": [
-        ((_S,), _I, java.index_of),
-        ((_I,), _I, java.index_of),
-        ((_S, _I), _I, java.index_of),
-        ((_I, _I), _I, java.index_of),
-    ],
-    "lastIndexOf": [((_S,), _I, java.last_index_of), ((_I,), _I, java.last_index_of)],
-    "contains": [((_S,), _B, lambda s, t: t in s)],
-    "startsWith": [((_S,), _B, str.startswith), ((_S, _I), _B, lambda s, t, i: i >= 0 and s.startswith(t, i))],
-    "endsWith": [((_S,), _B, str.endswith)],
-    "equals": [(("Object",), _B, lambda s, t: s == t)],
-    "equalsIgnoreCase": [((_S,), _B, lambda s, t: t is not None and s.casefold() == t.casefold())],
-    "contentEquals": [((_S,), _B, operator.eq)],
-    "compareTo": [((_S,), _I, java.compare_to)],
-    "compareToIgnoreCase": [((_S,), _I, lambda s, t: java.compare_to(s.lower(), t.lower()))],
-    "matches": [((_S,), _B, lambda s, p: java.regex(p).fullmatch(s) is not None)],
-    "replace": [
-        ((_S, _S), _S, str.replace),
-        ((_C, _C), _S, lambda s, a, b: s.replace(chr(a), chr(b))),
-    ],
-    "replaceAll": [((_S, _S), _S, java.replace_all)],
-    "replaceFirst": [((_S, _S), _S, java.replace_first)],
-    "split": [((_S,), "String[]", java.split), ((_S, _I), "String[]", java.split)],
-    "concat": [((_S,), _S, operator.add)],
-    "repeat": [((_I,), _S, java.repeat)],
-    "hashCode": [((), _I, java.hash_code)],
-    "toString": [((), _S, str)],
-    "intern": [((), _S, str)],
-    "toCharArray": [((), "char[]", lambda s: list(map(ord, s)))],
-    "getBytes": [((), "byte[]", lambda s: [java.signed(b, 8) for b in s.encode()])],
-    "chars": [((), "IntStream", lambda s: list(map(ord, s)))],
-}
-_STREAM_METHODS: dict[str, _Alternatives] = {
-    "count": [((), _L, len)],
-    "sum": [((), _I, lambda chars: java.int32(sum(chars)))],
-    "distinct": [((), "IntStream", lambda chars: list(dict.fromkeys(chars)))],
-    "sorted": [((), "IntStream", sorted)],
-    "limit": [((_L,), "IntStream", lambda chars, n: chars[:n])],
-    "skip": [((_L,), "IntStream", lambda chars, n: chars[n:])],
-    "toArray": [((), "int[]", list)],
-}
-_BUILDER_METHODS: dict[str, _Alternatives] = {
-    "reverse": [((), "StringBuilder", lambda b: b[::-1])],
-    "append": [((_S,), "StringBuilder", lambda b, s: b + text_of(s, _S))],
-    "toString": [((), _S, str)],
-    "length": [((), _I, len)],
-    "charAt": [((_I,), _C, java.char_at)],
-}
-_BOXED_METHODS: dict[str, _Alternatives] = {
-    "intValue": [((), _I, lambda x: java.truncate(float(x), -(2**31), 2**31 - 1))],
-    "longValue": [((), _L, lambda x: java.truncate(float(x), -(2**63), 2**63 - 1))],
-    "doubleValue": [((), _D, float)],
-}
-_STATIC: dict[str, dict[str, _Alternatives]] = {
-    "Integer": {
-        "parseInt": [((_S,), _I, java.parse_int)],
-        "valueOf": [((_S,), _I, java.parse_int), ((_I,), _I, int)],
-        "toString": [((_I,), _S, str)],
-        "toHexString": [((_I,), _S, lambda x: format(x & 0xFFFFFFFF, "x"))],
-        "toBinaryString": [((_I,), _S, lambda x: format(x & 0xFFFFFFFF, "b"))],
-        "compare": [((_I, _I), _I, lambda x, y: (x > y) - (x < y))],
-        "max": [((_I, _I), _I, max)],
-        "min": [((_I, _I), _I, min)],
-        "sum": [((_I, _I), _I, lambda x, y: java.int32(x + y))],
-    },
-    "Long": {
-        "parseLong": [((_S,), _L, java.parse_long)],
-        "valueOf": [((_S,), _L, java.parse_long), ((_L,), _L, int)],
-        "toString": [((_L,), _S, str)],
-        "compare": [((_L, _L), _I, lambda x, y: (x > y) - (x < y))],
-    },
-    "Double": {
-        "parseDouble": [((_S,), _D, java.parse_real)],
-        "valueOf": [((_S,), _D, java.parse_real), ((_D,), _D, float)],
-        "toString": [((_D,), _S, lambda x: text_of(x, "double"))],
-        "isNaN": [((_D,), _B, math.isnan)],
-        "isInfinite": [((_D,), _B, math.isinf)],
-        "compare": [((_D, _D), _I, lambda x, y: (x > y) - (x < y))],
-    },
-    "Float": {
-        "parseFloat": [((_S,), "float", lambda s: float(np.float32(java.parse_real(s))))],
-        "toString": [(("float",), _S, lambda x: text_of(x, "float"))],
-    },
-    "Boolean": {
-        "parseBoolean": [((_S,), _B, lambda s: s is not None and s.lower() == "true")],
-        "valueOf": [((_S,), _B, lambda s: s is not None and s.lower() == "true"), ((_B,), _B, bool)],
-        "toString": [((_B,), _S, lambda x: text_of(x, "boolean"))],
-    },
-    "Character": {
-        "isDigit": [((_C,), _B, lambda c: chr(c).isdecimal())],
-        "isLetter": [((_C,), _B, lambda c: chr(c).isalpha())],
-        "isLetterOrDigit": [((_C,), _B, lambda c: chr(c).isalpha() or chr(c).isdecimal())],
-        "isAlphabetic": [((_I,), _B, lambda c: chr(c).isalpha())],
-        "isUpperCase": [((_C,), _B, lambda c: chr(c).isupper())],
-        "isLowerCase": [((_C,), _B, lambda c: chr(c).islower())],
-        "isWhitespace": [((_C,), _B, lambda c: chr(c).isspace() and c not in (0xA0, 0x2007, 0x202F))],
-        "toUpperCase": [((_C,), _C, lambda c: ord(chr(c).upper()) if len(chr(c).upper()) == 1 else c)],
-        "toLowerCase": [((_C,), _C, lambda c: ord(chr(c).lower()) if len(chr(c).lower()) == 1 else c)],
-        "toString": [((_C,), _S, chr)],
-        "getNumericValue": [((_C,), _I, lambda c: int(chr(c), 36) if chr(c).isalnum() and c < 128 else -1)],
-    },
-    "Math": {
-        "abs": [((t,), t, lambda x, t=t: _wrapped(abs(x), t)) for t in (_I, _L, "float", _D)],
-        "max": [((t, t), t, max) for t in (_I, _L, "float", _D)],
-        "min": [((t, t), t, min) for t in (_I, _L, "float", _D)],
-        "round": [
-            (("float",), _I, lambda x: java.truncate(java.half_up(x), -(2**31), 2**31 - 1)),
-            ((_D,), _L, java.half_up),
-        ],
-        "floor": [((_D,), _D, lambda x: float(np.floor(x)))],
-        "ceil": [((_D,), _D, lambda x: float(np.ceil(x)))],
-        "rint": [((_D,), _D, lambda x: float(np.rint(x)))],
-        "signum": [((_D,), _D, lambda x: float(np.sign(x)))],
-        "pow": [((_D, _D), _D, lambda x, y: float(np.float64(x) ** y))],
-        "floorMod": [((_I, _I), _I, lambda x, y: x % y)],
-        **{
-            name: [((_D,), _D, lambda x, f=f: float(f(np.float64(x))))]
-            for name, f in {
-                "sqrt": np.sqrt,
-                "cbrt": np.cbrt,
-                "exp": np.exp,
-                "log": np.log,
-                "log10": np.log10,
-                "log1p": np.log1p,
-                "expm1": np.expm1,
-                "sin": np.sin,
-                "cos": np.cos,
-                "tan": np.tan,
-                "asin": np.arcsin,
-                "acos": np.arccos,
-                "atan": np.arctan,
-                "sinh": np.sinh,
-                "cosh": np.cosh,
-                "tanh": np.tanh,
-                "toRadians": np.radians,
-                "toDegrees": np.degrees,
-            }.items()
-        },
-    },
-    "UtilFunctions": {
-        "jaccardSim": [((_S, _S), _D, java.jaccard_similarity)],
-        "getWordErrorRate": [((_S, _S), _D, java.word_error_rate)],
-        "splitRecodeEntry": [((_S,), "String[]", java.split_recode_entry)],
-        "getAsciiAtIdx": [((_S, _I), _I, java.ascii_at)],
-        "getSplittedStringAsArray": [((_S,), "String[]", lambda s: java.split(s, ","))],
-        "isBoolean": [((_S,), _B, java.is_boolean)],
-        "isIntegerNumber": [((_S,), _B, java.is_integer)],
-        "quote": [((_S,), _S, java.quote)],
-        "unquote": [((_S,), _S, java.unquote)],
-        "compareVersion": [((_S, _S), _I, java.compare_version)],
-        "toMillis": [((_S,), _L, java.to_millis), ((_S, _S), _L, java.to_millis)],
-        "dateFormat": [
-            ((_S, _S), _S, java.date_text),
-            ((_S, _S, _S), _S, java.date_text),
-            ((_L, _S), _S, java.millis_text),
-        ],
-        "addTimeToDate": [((_S, _I, _S), _S, java.add_time)],
-        "parseToInt": [((_S,), _I, java.parse_int)],
-        "parseToLong": [((_S,), _L, java.parse_long)],
-        "columnStringToCSVString": [((_S, _S), _S, lambda s, sep: s.replace("\xb7", sep))],
-    },
-    "String": {
-        "valueOf": [((t,), _S, lambda x, t=t: text_of(x, t)) for t in (_C, _I, _L, "float", _D, _B, _S, "char[]")],
-    },
-    "Objects": {"equals": [(("Object", "Object"), _B, operator.eq)]},
-}
-_CONSTANTS = {
-    ("Integer", "MAX_VALUE"): (_I, 2**31 - 1),
-    ("Integer", "MIN_VALUE"): (_I, -(2**31)),
-    ("Long", "MAX_VALUE"): (_L, 2**63 - 1),
-    ("Long", "MIN_VALUE"): (_L, -(2**63)),
-    ("Double", "NaN"): (_D, math.nan),
-    ("Double", "POSITIVE_INFINITY"): (_D, math.inf),
-    ("Double", "NEGATIVE_INFINITY"): (_D, -math.inf),
-    ("Math", "PI"): (_D, math.pi),
-    ("Math", "E"): (_D, math.e),
-}
-_METHODS = {"String": _STRING_METHODS, "StringBuilder": _BUILDER_METHODS, "IntStream": _STREAM_METHODS}
 _SHORT = {"byte": 8, "short": 16}  # types that arithmetic and texts treat as int: only casts know them
 _CASTS = ("int", "long", "double", "float", "char", "String", "boolean", *_SHORT)
 _BOXES = {
@@ -313,8 +109,8 @@ _BOXES = {
 
 # ---- the parser, which makes code at once
 
-_BINARY = [["||"], ["&&"], ["|"], ["^"], ["&"], ["==", "!="], ["<", ">", "<=", ">="], ["<<", ">>", ">>>"], ["+", "-"]]
-_BINARY.append(["*", "/", "%"])
+# Operators from the loosest to the tightest.
+_BINARY = [words.split() for words in ("||", "&&", "|", "^", "&", "== !=", "< > <= >=", "<< >> >>>", "+ -", "* / %")]
 
 
 class _Parser:
@@ -333,7 +129,7 @@ class _Parser:
         self.tokens.append(("end", "the end", end))
         self.i = 0
         self.names: dict[str, int] = {}
-        self.parameter_type = "String[]" if arrays else _S
+        self.parameter_type = "String[]" if arrays else "String"
 
     def refuse_at(self, position: int, message: str, help: str = "", id: str = "value") -> NoReturn:
         fail(id, f"map: {message} at character {position + 1} of the expression {_shortened(self.text)}", help=help)
@@ -407,12 +203,12 @@ class _Parser:
         elif "null" in (yes.type, no.type):
             kind = no.type if yes.type == "null" else yes.type
         else:  # the text of either is what counts
-            kind, yes, no = _S, _texted(yes), _texted(no)
+            kind, yes, no = "String", _texted(yes), _texted(no)
         test, a, b = condition.run, yes.run, no.run
         return Code(kind, lambda env: a(env) if test(env) else b(env))
 
     def boolean(self, code: Code, place: int) -> None:
-        if code.type != _B:
+        if code.type != "boolean":
             self.refuse_at(self.tokens[place][2], f"expected a condition, found a value of type {code.type}")
 
     def binary(self, level: int) -> Code:
@@ -431,42 +227,47 @@ class _Parser:
         types = left.type, right.type
         numbers = all(t in _NUMBERS for t in types)
         whole = all(t in ("char", "int", "long") for t in types)
-        if op == "+" and _S in types:
+        if op == "+" and "String" in types:
             x, y = _texted(left).run, _texted(right).run
-            return Code(_S, lambda env: x(env) + y(env))
+            return Code("String", lambda env: x(env) + y(env))
         if op in ("&&", "||"):
             self.boolean(left, place)
             self.boolean(right, place)
             if op == "&&":
-                return Code(_B, lambda env: a(env) and b(env))
-            return Code(_B, lambda env: a(env) or b(env))
+                return Code("boolean", lambda env: a(env) and b(env))
+            return Code("boolean", lambda env: a(env) or b(env))
         if op in ("==", "!="):
             return self.equality(op, left, right, place)
-        if op in ("&", "|", "^") and (types == (_B, _B) or whole):
+        if op in ("&", "|", "^") and (types == ("boolean", "boolean") or whole):
             function = {"&": operator.and_, "|": operator.or_, "^": operator.xor}[op]
-            return Code(_B if types == (_B, _B) else _promoted(*types), lambda env: function(a(env), b(env)))
+            return Code(
+                "boolean" if types == ("boolean", "boolean") else _promoted(*types),
+                lambda env: function(a(env), b(env)),
+            )
         if op in ("<<", ">>", ">>>") and whole:
             return _shift(op, left, right)
         if numbers and op in ("<", ">", "<=", ">="):
             compare = {"<": operator.lt, ">": operator.gt, "<=": operator.le, ">=": operator.ge}[op]
-            return Code(_B, lambda env: compare(a(env), b(env)))
+            return Code("boolean", lambda env: compare(a(env), b(env)))
         if numbers and op in ("+", "-", "*", "/", "%"):
             kind = _promoted(*types)
             function = _ARITHMETIC[op] if kind in ("float", "double") else _INTEGER[op]
-            return Code(kind, lambda env: _wrapped(function(a(env), b(env)), kind))
+            return Code(kind, lambda env: java.wrapped(function(a(env), b(env)), kind))
         self.refuse_at(self.tokens[place][2], f"{op} does not take {types[0]} and {types[1]}")
 
     def equality(self, op: str, left: Code, right: Code, place: int) -> Code:
         types = left.type, right.type
-        if types == (_S, _S):
+        if types == ("String", "String"):
             help = "write a.equals(b)"
             self.refuse_at(self.tokens[place][2], f"{op} does not compare the characters of texts", help)
         numbers = all(t in _NUMBERS for t in types)
-        if not (numbers or types == (_B, _B) or ("null" in types and not set(types) & {*_NUMBERS, _B})):
+        if not (
+            numbers or types == ("boolean", "boolean") or ("null" in types and not set(types) & {*_NUMBERS, "boolean"})
+        ):
             self.refuse_at(self.tokens[place][2], f"{op} does not take {types[0]} and {types[1]}")
         a, b = left.run, right.run
         same = op == "=="
-        return Code(_B, lambda env: (a(env) == b(env)) is same)
+        return Code("boolean", lambda env: (a(env) == b(env)) is same)
 
     def unary(self) -> Code:
         place = self.i
@@ -476,13 +277,13 @@ class _Parser:
             run = code.run
             if op == "!":
                 self.boolean(code, place)
-                return Code(_B, lambda env: not run(env))
+                return Code("boolean", lambda env: not run(env))
             if code.type not in _NUMBERS or (op == "~" and code.type in ("float", "double")):
                 self.refuse_at(self.tokens[place][2], f"{op} does not take a value of type {code.type}")
             kind = _promoted(code.type)
             if op == "~":
                 return Code(kind, lambda env: ~run(env))
-            return Code(kind, lambda env: _wrapped(-run(env), kind)) if op == "-" else Code(kind, run)
+            return Code(kind, lambda env: java.wrapped(-run(env), kind)) if op == "-" else Code(kind, run)
         if self.word == "(" and self.tokens[self.i + 1][1] in (*_CASTS, *_BOXES) and self.tokens[self.i + 2][1] == ")":
             wanted = self.tokens[self.i + 1][1]
             bits = _SHORT.get(wanted, 32)
@@ -493,7 +294,7 @@ class _Parser:
                 self.refuse_at(self.tokens[place][2], f"a value of type {code.type} cannot be cast to {wanted}")
             if bits < 32:
                 whole = _cast(code, "int").run
-                return Code(_I, lambda env: java.signed(whole(env), bits))
+                return Code("int", lambda env: java.signed(whole(env), bits))
             return _cast(code, wanted)
         return self.postfix(self.primary())
 
@@ -515,7 +316,7 @@ class _Parser:
                     if name != "length" or not code.type.endswith("[]"):
                         self.refuse_at(self.tokens[place][2], f"{code.type} has no field {name}")
                     array = code.run
-                    code = Code(_I, _length(array))
+                    code = Code("int", _length(array))
                 else:
                     code = self.method(code, name, place)
             else:
@@ -532,12 +333,12 @@ class _Parser:
 
     def method(self, target: Code, name: str, place: int) -> Code:
         arguments = self.arguments()
-        methods = _METHODS.get(target.type)
+        methods = METHODS.get(target.type)
         if methods is None and target.type in _NUMBERS:
-            methods = _BOXED_METHODS | {"toString": [((), _S, lambda x, t=target.type: text_of(x, t))]}
-            methods["equals"] = [((target.type,), _B, operator.eq)]
-        if methods is None and target.type == _B:
-            methods = {"toString": [((), _S, lambda x: text_of(x, _B))]}
+            methods = BOXED_METHODS | {"toString": [((), "String", lambda x, t=target.type: text_of(x, t))]}
+            methods["equals"] = [((target.type,), "boolean", operator.eq)]
+        if methods is None and target.type == "boolean":
+            methods = {"toString": [((), "String", lambda x: text_of(x, "boolean"))]}
         if methods is None:
             self.refuse_at(self.tokens[place][2], f"{target.type} has no method {name}")
         if target.type == "StringBuilder" and name == "append" and len(arguments) == 1:
@@ -555,7 +356,7 @@ class _Parser:
         return Code(kind, call)
 
     def resolve(
-        self, methods: dict[str, _Alternatives], name: str, arguments: list[Code], none: str, place: int
+        self, methods: dict[str, Alternatives], name: str, arguments: list[Code], none: str, place: int
     ) -> tuple[Callable[..., Any], str]:
         position = self.tokens[place][2]
         if name not in methods:
@@ -580,12 +381,12 @@ class _Parser:
         if kind == "number":
             return self.number(word, position)
         if kind == "text":
-            return Code(_S, _constant(_unescaped(word[1:-1])))
+            return Code("String", _constant(_unescaped(word[1:-1])))
         if kind == "char":
             char = _unescaped(word[1:-1])
             if len(char) != 1:
                 self.refuse_at(position, f"{word} is not one character", 'texts are in double quotes: "..."')
-            return Code(_C, _constant(ord(char)))
+            return Code("char", _constant(ord(char)))
         if kind == "op" and word == "(":
             code = self.expression()
             self.need(")")
@@ -599,23 +400,23 @@ class _Parser:
         lower = word.lower()
         value: float
         if lower.startswith("0x"):
-            kind, value = (_L, int(lower.rstrip("l"), 16)) if lower.endswith("l") else (_I, int(lower, 16))
-            value = java.int64(value) if kind == _L else java.int32(value)
+            kind, value = ("long", int(lower.rstrip("l"), 16)) if lower.endswith("l") else ("int", int(lower, 16))
+            value = java.int64(value) if kind == "long" else java.int32(value)
         elif lower.endswith("l"):
-            kind, value = _L, int(lower[:-1])
+            kind, value = "long", int(lower[:-1])
         elif lower.endswith("f"):
             kind, value = "float", float(np.float32(lower[:-1]))
         elif lower.isdigit():
-            kind, value = _I, int(lower)
+            kind, value = "int", int(lower)
             if value > 2**31:
                 self.refuse_at(position, f"{word} is too large for an int", f"write {word}L")
         else:
-            kind, value = _D, float(lower.rstrip("d"))
+            kind, value = "double", float(lower.rstrip("d"))
         return Code(kind, _constant(value), literal=True)
 
     def named(self, word: str, position: int) -> Code:
         if word in ("true", "false"):
-            return Code(_B, _constant(word == "true"))
+            return Code("boolean", _constant(word == "true"))
         if word == "null":
             return Code("null", _constant(None))
         if word == "new":
@@ -624,43 +425,43 @@ class _Parser:
             return Code(self.parameter_type, operator.itemgetter(self.names[word]))
         while word in ("java", "org", "lang", "util", "apache", "sysds", "runtime") and self.take("."):
             word = self.name()  # the full name of a class
-        if self.word != "." or not (word in _STATIC or word[:1].isupper()):
+        if self.word != "." or not (word in STATIC or word[:1].isupper()):
             help = suggest(word, self.names) or f"the parameters are {', '.join(self.names)}"
             self.refuse_at(position, f"there is no variable {word}", help)
-        if word not in _STATIC:
-            help = suggest(word, _STATIC) or f"there are {', '.join(sorted(_STATIC))}"
+        if word not in STATIC:
+            help = suggest(word, STATIC) or f"there are {', '.join(sorted(STATIC))}"
             self.refuse_at(position, f"the class {word} is not supported", help, "not-supported")
         self.need(".")
         place = self.i
         member = self.name()
         if self.word != "(":
-            if (word, member) not in _CONSTANTS:
+            if (word, member) not in CONSTANTS:
                 self.refuse_at(self.tokens[place][2], f"{word} has no constant {member}")
-            kind, value = _CONSTANTS[word, member]
+            kind, value = CONSTANTS[word, member]
             return Code(kind, _constant(value))
         arguments = self.arguments()
         if (word, member) in (("String", "format"), ("String", "join")):
             return self.variadic(member, arguments, place)
-        function, kind = self.resolve(_STATIC[word], member, arguments, f"{word} has no function", place)
+        function, kind = self.resolve(STATIC[word], member, arguments, f"{word} has no function", place)
         runs = [a.run for a in arguments]
         return Code(kind, lambda env: function(*[r(env) for r in runs]))
 
     def variadic(self, member: str, arguments: list[Code], place: int) -> Code:
-        if not arguments or arguments[0].type != _S:
+        if not arguments or arguments[0].type != "String":
             self.refuse_at(self.tokens[place][2], f"the first argument of String.{member} must be a text")
         runs = [(a.run, a.type) for a in arguments[1:]]
         first = arguments[0].run
         if member == "format":
-            return Code(_S, lambda env: java.format_text(first(env), [(r(env), t) for r, t in runs]))
+            return Code("String", lambda env: java.format_text(first(env), [(r(env), t) for r, t in runs]))
 
         def join(env: tuple[Any, ...]) -> str:
             parts: list[str] = []
             for run, kind in runs:
                 value = run(env)
-                parts += [text_of(v, _S) for v in value] if kind == "String[]" else [text_of(value, kind)]
+                parts += [text_of(v, "String") for v in value] if kind == "String[]" else [text_of(value, kind)]
             return first(env).join(parts)
 
-        return Code(_S, join)
+        return Code("String", join)
 
     def new(self) -> Code:
         place = self.i
@@ -674,7 +475,7 @@ class _Parser:
                 if self.word != "}":
                     self.need(",")
             for item in items:
-                if item.type not in (_S, "null"):
+                if item.type not in ("String", "null"):
                     found = f"an array of String takes no value of type {item.type}"
                     self.refuse_at(self.tokens[place][2], found, "write String.valueOf(...)")
             runs = [item.run for item in items]
@@ -683,7 +484,7 @@ class _Parser:
             arguments = [_texted(a) for a in self.arguments()]
             if len(arguments) <= 1:
                 run = arguments[0].run if arguments else lambda env: ""
-                return Code(_S if name == "String" else "StringBuilder", run)
+                return Code("String" if name == "String" else "StringBuilder", run)
         self.refuse_at(
             self.tokens[place][2], f"new {name} is not supported", "there is new String[]{...}, new StringBuilder(s)"
         )
@@ -728,7 +529,7 @@ def _cast(code: Code, kind: str) -> Code:
 def _texted(code: Code) -> Code:
     """The text of a value, as `+` joins it."""
     run, kind = code.run, code.type
-    return Code(_S, lambda env: text_of(run(env), kind))
+    return Code("String", lambda env: text_of(run(env), kind))
 
 
 def _shift(op: str, left: Code, right: Code) -> Code:
@@ -739,10 +540,10 @@ def _shift(op: str, left: Code, right: Code) -> Code:
     def shift(env: tuple[Any, ...]) -> int:
         value, count = a(env), b(env) & (bits - 1)
         if op == "<<":
-            return _wrapped(value << count, kind)
+            return java.wrapped(value << count, kind)
         if op == ">>>":
             value &= (1 << bits) - 1
-        return _wrapped(value >> count, kind)
+        return java.wrapped(value >> count, kind)
 
     return Code(kind, shift)
 
@@ -803,7 +604,7 @@ class Expression:
 
     def text_for(self, values: Sequence[Any]) -> str | None:
         """The result for these values as text; None if it is null.  Raises JavaError."""
-        if self.code.type in (_S, "null"):
+        if self.code.type in ("String", "null"):
             return self.code.run(tuple(values))
         return self.result_text(tuple(values))
 
@@ -813,7 +614,7 @@ class Expression:
         if result is None:
             raise JavaError("the expression gives null, expected an array")
         kind = self.code.type[:-2]
-        return [v if v is None or kind == _S else text_of(v, kind) for v in result]
+        return [v if v is None or kind == "String" else text_of(v, kind) for v in result]
 
 
 __all__ = ["Expression"]

@@ -38,6 +38,18 @@ def int64(value: int) -> int:
     return signed(value, 64)
 
 
+def wrapped(value: Any, type: str) -> Any:
+    """A result of arithmetic within its type."""
+    if type == "int":
+        return int32(value)
+    if type == "long":
+        return int64(value)
+    if type == "float":
+        with np.errstate(all="ignore"):
+            return float(np.float32(value))
+    return value
+
+
 def text_of(value: Any, type: str) -> str:
     """`String.valueOf`: how a value of that type reads in a text."""
     if value is None:
