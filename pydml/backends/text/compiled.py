@@ -8,6 +8,8 @@ Writing follows R. Giulietti, "The Schubfach way to render doubles" (2020): of t
 126-bit approximations of powers of ten, the shortest that is nearest.
 
 Python's integers make the tables of powers; every entry is exact by construction.
+
+All of it is one file, for Numba takes compiled code from the disk as long as the file of a kernel is the same (`cpu.jit`).
 """
 
 from __future__ import annotations
@@ -25,6 +27,8 @@ _WORDS = types.Array(types.uint64, 2, "C", readonly=True)
 _DOUBLES = types.Array(types.float64, 1, "C", readonly=True)
 _INTS = types.Array(types.int64, 1, "C")
 _READ_INTS = types.Array(types.int64, 1, "C", readonly=True)
+_WRITTEN_BYTES = types.Array(types.uint8, 1, "C")
+_WRITTEN_DOUBLES = types.Array(types.float64, 1, "C")
 _TABLE = types.Array(types.int64, 2, "C")
 
 # what a kernel says when it stops
@@ -93,13 +97,14 @@ _UNDECIDED = np.uint64(2**64 - 1)  # the bits of a NaN that no result has
 @njit
 def _double_bits(w, q, fives):
     """The bits of the double nearest to w * 10^q, w > 0, or _UNDECIDED."""
-    if q < -342 or q > 308:
+    if q < _MIN_Q or q > _MAX_Q:
         return _UNDECIDED
     zeros = _leading_zeros(w)
     w <<= np.uint64(zeros)
-    high, low = _high_product(w, fives[q + 342, 0]), w * fives[q + 342, 0]
+    row = q - _MIN_Q
+    high, low = _high_product(w, fives[row, 0]), w * fives[row, 0]
     if high & np.uint64(0x1FF) == np.uint64(0x1FF):
-        more = _high_product(w, fives[q + 342, 1])
+        more = _high_product(w, fives[row, 1])
         low += more
         if more > low:
             high += np.uint64(1)
@@ -393,7 +398,7 @@ def parse_triples():
 
     signature = types.int64(
         *(_BYTES, types.int64, types.boolean, types.int64, types.int64, _WORDS, _DOUBLES, _INTS),
-        *(_INTS, _INTS, types.Array(types.float64, 1, "C")),
+        *(_INTS, _INTS, _WRITTEN_DOUBLES),
     )
     return signature, run
 
@@ -483,7 +488,7 @@ def parse_libsvm():
 
     signature = types.int64(
         *(_BYTES, types.int64, types.int64, types.int64, types.int64, _WORDS, _DOUBLES, _INTS),
-        *(_INTS, _INTS, types.Array(types.float64, 1, "C")),
+        *(_INTS, _INTS, _WRITTEN_DOUBLES),
     )
     return signature, run
 
@@ -523,7 +528,7 @@ def _shortest(bits, tens):
         k = (q * 661971961083 - 274743187321) >> 41
     # 2^38 * log2(10)
     shift = np.uint64(q + ((-k * 913124641741) >> 38) + 2)
-    g1, g0 = tens[k + 324, 0], tens[k + 324, 1]
+    g1, g0 = tens[k - _MIN_K, 0], tens[k - _MIN_K, 1]
     v = _scaled(g1, g0, middle << shift)
     low = _scaled(g1, g0, lower << shift) + odd
     high = _scaled(g1, g0, upper << shift) - odd
@@ -691,9 +696,7 @@ def format_csv():
                     p += 1
         return p
 
-    return types.int64(
-        _DOUBLES, types.int64, _BYTES, _BYTES, _WORDS, _BYTES, _READ_INTS, types.Array(types.uint8, 1, "C")
-    ), run
+    return types.int64(_DOUBLES, types.int64, _BYTES, _BYTES, _WORDS, _BYTES, _READ_INTS, _WRITTEN_BYTES), run
 
 
 @compiled
@@ -713,9 +716,7 @@ def format_triples():
             p += 1
         return p
 
-    return types.int64(
-        _READ_INTS, _READ_INTS, _DOUBLES, _WORDS, _BYTES, _READ_INTS, types.Array(types.uint8, 1, "C")
-    ), run
+    return types.int64(_READ_INTS, _READ_INTS, _DOUBLES, _WORDS, _BYTES, _READ_INTS, _WRITTEN_BYTES), run
 
 
 @compiled
@@ -758,5 +759,5 @@ def format_libsvm():
 
     return types.int64(
         *(_READ_INTS, _READ_INTS, _DOUBLES, types.int64, _BYTES, _BYTES, _WORDS, _BYTES, _READ_INTS),
-        types.Array(types.uint8, 1, "C"),
+        _WRITTEN_BYTES,
     ), run
