@@ -53,15 +53,6 @@ _ELSEWHERE = {
 }
 _FEDERATED_SCHEMES = ("KEEP_DATA_ON_WORKER", "SHUFFLE", "REPLICATE_TO_MAX", "SUBSAMPLE_TO_MIN", "BALANCE_TO_AVG")
 _AT_LEAST = {"epochs": 1, "batchsize": 1, "k": 1, "nbatches": 1, "num_backup_workers": 0}
-_SIGNATURE = (
-    "paramserv(model: list, features: matrix, labels: matrix, upd: string, agg: string, epochs: int, "
-    "val_features: matrix = NULL, val_labels: matrix = NULL, val: string = NULL, mode: string = 'LOCAL', "
-    "utype: string = 'ASP', freq: string = 'EPOCH', batchsize: int = 64, k: int = NULL, "
-    "scheme: string = 'DISJOINT_CONTIGUOUS', hyperparams: list = NULL, checkpointing: string = 'NONE', "
-    "checkpoint_dir: string = NULL, seed: int = -1, nbatches: int = 1, modelAvg: boolean = FALSE, "
-    "num_backup_workers: int = 1, runtime_balancing: string = 'NONE', weighting: boolean = FALSE, he: boolean = FALSE) -> list"
-)
-NAMES = tuple(part.split(":")[0].strip() for part in _SIGNATURE[len("paramserv(") :].split(","))
 
 
 def _check_choice(name: str, value: Any) -> None:
@@ -114,7 +105,18 @@ def _paramserv_type(*types: Type) -> Type:
     return ANY_LIST._replace(rows=given["model"].rows, cols=1)
 
 
-@builtin(_SIGNATURE, infer=_paramserv_type, needs="context", effects=("call", "print", "write"), storages="any")
+@builtin(
+    "paramserv(model: list, features: matrix, labels: matrix, upd: string, agg: string, epochs: int, "
+    "val_features: matrix = NULL, val_labels: matrix = NULL, val: string = NULL, mode: string = 'LOCAL', "
+    "utype: string = 'ASP', freq: string = 'EPOCH', batchsize: int = 64, k: int = NULL, "
+    "scheme: string = 'DISJOINT_CONTIGUOUS', hyperparams: list = NULL, checkpointing: string = 'NONE', "
+    "checkpoint_dir: string = NULL, seed: int = -1, nbatches: int = 1, modelAvg: boolean = FALSE, "
+    "num_backup_workers: int = 1, runtime_balancing: string = 'NONE', weighting: boolean = FALSE, he: boolean = FALSE) -> list",
+    infer=_paramserv_type,
+    needs="context",
+    effects=("call", "print", "write"),
+    storages="any",
+)
 def paramserv(context: Any, *args: Any) -> List:
     """The model after training on k workers, each on its own rows.
 
@@ -146,6 +148,8 @@ def paramserv(context: Any, *args: Any) -> List:
     """
     return train(context, dict(zip(NAMES, args, strict=True)), threads=1, run=lambda work, count: work())
 
+
+NAMES = tuple(p.name for p in paramserv.signature.params)
 
 paramserv.fails(
     'paramserv(model=list(1), features=matrix(1, 2, 1), labels=matrix(1, 2, 1), upd="f", agg="g", epochs=1, mode="REMOTE_SPARK")',
@@ -273,12 +277,9 @@ class Worker:
         self.context: Any = None
 
     def batch(self, start: int, stop: int) -> tuple[Any, Any]:
-        index = get("[]")
         if stop - start == self.features.shape[0]:
             return self.features, self.labels
-        return index.run(self.features, start + 1, stop, None, None), index.run(
-            self.labels, start + 1, stop, None, None
-        )
+        return _rows(self.features, start, stop), _rows(self.labels, start, stop)
 
 
 def _rows_of_workers(scheme: str, rows: int, k: int, seed: int) -> list[np.ndarray]:
@@ -296,10 +297,15 @@ def _rows_of_workers(scheme: str, rows: int, k: int, seed: int) -> list[np.ndarr
     return [order[start : start + size] for start in range(0, rows, size)]
 
 
+def _rows(X: Any, start: int, stop: int) -> Any:
+    """Rows start to stop - 1 of X, from 0."""
+    return get("[]").run(X, start + 1, stop, None, None)
+
+
 def _take(X: Any, rows: np.ndarray) -> Any:
     """The rows of X; a view where they are consecutive."""
     if len(rows) == rows[-1] - rows[0] + 1 and bool((np.diff(rows) == 1).all()):
-        return get("[]").run(X, int(rows[0]) + 1, int(rows[-1]) + 1, None, None)
+        return _rows(X, int(rows[0]), int(rows[-1]) + 1)
     if type(X) is Sparse:
         return Sparse(X.csr[rows])
     return X[rows]
