@@ -72,6 +72,14 @@ def part_files(path: str) -> list[str]:
     return files
 
 
+def only_file(path: str) -> str:
+    """The file that holds the data of `path`, for formats without parts.  Raises DMLError."""
+    files = part_files(path)
+    if len(files) != 1:
+        fail("data-format", f"{path} must be one file, not a folder of {len(files)}")
+    return files[0]
+
+
 def missing(path: str) -> NoReturn:
     """Raise DMLError "file" for a path that does not exist, with the nearest existing name."""
     folder, name = os.path.split(path)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from pydml.diagnostics import fail
-from pydml.io.paths import part_files, read_bytes
+from pydml.io.paths import only_file, read_bytes
 from pydml.io.registry import Format
 from pydml.io.triples import converted
 from pydml.values.storage import Sparse, check_dense_size
@@ -52,20 +52,13 @@ def parse_idx(file: str, data: bytes) -> np.ndarray:
 
 
 def read_idx(path: str, options: dict[str, Any], metadata: Any, dtype: Any) -> Any:
-    file = _only_file(path)
+    file = only_file(path)
     data = read_bytes(file)
     array = parse_idx(file, data)
     rows, cols = _size(list(array.shape))
     metadata.check_size(rows, cols)
     check_dense_size(rows, cols, np.dtype(dtype).itemsize)
     return converted(array.reshape(rows, cols), dtype)
-
-
-def _only_file(path: str) -> str:
-    files = part_files(path)
-    if len(files) != 1:
-        fail("data-format", f"{path} must be one file, not a folder of {len(files)}")
-    return files[0]
 
 
 def labels_idx(labels: np.ndarray) -> bytes:
@@ -86,7 +79,7 @@ def write_idx(value: Any, path: str, options: dict[str, Any]) -> None:
 
 
 def size_idx(path: str, options: dict[str, Any], metadata: Any) -> tuple[int | None, int | None]:
-    file = _only_file(path)
+    file = only_file(path)
     return _size(_header(file, read_bytes(file, 4 + 4 * 255))[1])
 
 

@@ -23,13 +23,6 @@ from pydml.values.storage import check_dense_size
 _MAGIC = b"\x93NUMPY"
 
 
-def only_file(path: str) -> str:
-    files = part_files(path)
-    if len(files) != 1:
-        fail("data-format", f"{path} must be one file, not a folder of {len(files)}")
-    return files[0]
-
-
 def _load(file: str) -> Any:
     try:
         if file.endswith(".gz"):

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from pydml.diagnostics import fail
-from pydml.io.formats.npy import as_matrix, flat_elements, only_file
-from pydml.io.paths import read_bytes
+from pydml.io.formats.npy import as_matrix, flat_elements
+from pydml.io.paths import only_file, read_bytes
 from pydml.io.registry import Format, Option
 from pydml.io.triples import assemble
 from pydml.signature import suggest
