@@ -107,8 +107,7 @@ class Recode:
         return Column(STRING, texts[np.where(known, codes, 0).astype(np.int64)])
 
     def entries(self) -> list[str]:
-        texts = list(self.table)
-        return [f"{texts[i]}{SEPARATOR}{self.table[texts[i]]}" for i in hash_order(texts)]
+        return _code_entries(self.table)
 
 
 def _read_codes(cells: Sequence[str], name: str, what: str) -> dict[str, int]:
@@ -119,6 +118,12 @@ def _read_codes(cells: Sequence[str], name: str, what: str) -> dict[str, int]:
             _bad_entry(what, name, i, cell, f"text{SEPARATOR}code")
         codes[text] = int(code)
     return codes
+
+
+def _code_entries(table: dict[str, int]) -> list[str]:
+    """Texts and their codes as metadata hold them, in the order of a hash table of Java."""
+    texts = list(table)
+    return [f"{texts[i]}{SEPARATOR}{table[texts[i]]}" for i in hash_order(texts)]
 
 
 def _bad_entry(what: str, name: str, row: int, cell: str, form: str) -> Any:
@@ -333,8 +338,7 @@ class Words:
         return Column(STRING, object_array(texts))
 
     def entries(self) -> list[str]:
-        texts = list(self.table)
-        return [f"{texts[i]}{SEPARATOR}{self.table[texts[i]]}" for i in hash_order(texts)]
+        return _code_entries(self.table)
 
 
 class Embedding(Recode):
