@@ -69,16 +69,12 @@ def batch_norm2d(
     shift = beta[:, 0] - mean * scale
     out = (images * scale[:, None] + shift[:, None]).reshape(X.shape)
 
-    def as_column(values: Any) -> Any:
-        return values.reshape(C, 1).astype(X.dtype, copy=False)
+    columns = (_column(values, X.dtype) for values in (moved_mean, moved_var, mean, inv_std))
+    return out.astype(X.dtype, copy=False), *columns
 
-    return (
-        out.astype(X.dtype, copy=False),
-        as_column(moved_mean),
-        as_column(moved_var),
-        as_column(mean),
-        as_column(inv_std),
-    )
+
+def _column(values: Any, dtype: Any) -> Any:
+    return values.reshape(-1, 1).astype(dtype, copy=False)
 
 
 def _backward_types(X: Type, dout: Type, gamma: Type, epsilon: Type, cache_mean: Type, cache_inv_var: Type) -> Any:
@@ -113,8 +109,4 @@ def batch_norm2d_backward(X: Any, dout: Any, gamma: Any, epsilon: float, cache_m
     dgamma = (gradient * normalised).sum(axis=(0, 2), dtype=np.float64)
     scale = gamma[:, 0] * inv_std
     dX = scale[:, None] * (gradient - (dbeta / cells)[:, None] - normalised * (dgamma / cells)[:, None])
-
-    def as_column(values: Any) -> Any:
-        return values.reshape(C, 1).astype(X.dtype, copy=False)
-
-    return dX.reshape(X.shape).astype(X.dtype, copy=False), as_column(dgamma), as_column(dbeta)
+    return dX.reshape(X.shape).astype(X.dtype, copy=False), _column(dgamma, X.dtype), _column(dbeta, X.dtype)
