@@ -229,10 +229,8 @@ rbind.fails('rbind(t(seq(1, 2)), "a")', "type", "texts can be put together with 
 
 
 def _append_type(*types: Type) -> Type:
-    if len(types) > 1 and types[0].data == LIST:
-        if len(types) > 2:
-            fail("call", f"append: a list takes one value, got {len(types) - 1}")
-        return types[0].longer_by(types[1])
+    if len(types) > 2 and types[0].data == LIST:
+        fail("call", f"append: a list takes one value, got {len(types) - 1}")
     return _concat_type("append", 1, types)
 
 
@@ -243,10 +241,7 @@ def append(*values):
     A list of one element stands for that element, with its name; a longer list becomes one element.  As SystemDS
     `append`, which does not add an element without a name to a list with names.
     """
-    X = values[0]
-    if type(X) is not List or len(values) == 1:
-        return _concat("append", 1, values)
-    return _with_element(X, values[1])
+    return _concat("append", 1, values)
 
 
 def _with_element(X: List, value: Any) -> List:
