@@ -63,6 +63,11 @@ class ConvGeometry:
         return self.F * self.P * self.Q
 
     @cached_property
+    def is_product(self) -> bool:
+        """Whether each image is the matrix of columns, so that the convolution is the product of the filters with it."""
+        return (self.Hf, self.Wf, self.sh, self.sw, self.ph, self.pw) == (1, 1, 1, 1, 0, 0)
+
+    @cached_property
     def multiply_adds(self) -> int:
         """Multiplications of one image's convolution, padding included."""
         return self.output_cols * self.filter_cols

@@ -26,11 +26,6 @@ SMALLEST_TILE_WORK = 2_000_000  # multiply-adds of a tile: 50 microseconds
 FEWEST = 64  # filters or pixels of a tile: BLAS is slow for fewer
 
 
-def plain(g: ConvGeometry) -> bool:
-    """Whether the image is the matrix of columns."""
-    return (g.Hf, g.Wf, g.sh, g.sw, g.ph, g.pw) == (1, 1, 1, 1, 0, 0)
-
-
 def _tiles(length: int, work: float) -> tuple[int, int]:
     """(number, length of each) of the tiles of a side."""
     most = max(1, min(TILES, int(work // SMALLEST_TILE_WORK), length // FEWEST))
@@ -72,7 +67,7 @@ def forward(
     tiles, step = _tiles(g.F if by_filters else pixels, work)
     for n in range(len(X)):
         image = np.ascontiguousarray(X[n], dtype).reshape(g.C, g.H, g.W)
-        if plain(g):
+        if g.is_product:
             columns = image.reshape(g.C, pixels)
         else:
             size = g.filter_cols * pixels

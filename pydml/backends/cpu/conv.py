@@ -126,9 +126,9 @@ def _cost(a: Algorithm, g: ConvGeometry, batch: int, part: str) -> float:
         if part == "filter":
             return pixels * (rows * (-(-depth // 16) * 16) * MULTIPLY_ADD + depth * 2 * PACK + F * STORE)
         filled = pixels
-        if batch <= FEW_IMAGES:  # bands of rows may leave much of a panel empty
+        if batch <= FEW_IMAGES:  # tiles may leave much of a panel empty
             group, band = product.tiles(batch, P, Q, g.multiply_adds, 16)
-            tile = group * band * Q
+            tile = P * Q if group == 1 and g.is_product else group * band * Q
             filled *= -(-tile // 16) * 16 / tile
         return (
             filled * (rows * (depth + TILE_START) * MULTIPLY_ADD + depth * PACK + F * STORE) + F * depth * PACK_FILTER
@@ -136,7 +136,7 @@ def _cost(a: Algorithm, g: ConvGeometry, batch: int, part: str) -> float:
     if a.method == "columns":
         depth, pixels = g.filter_cols, g.P * g.Q
         copy = COLUMN_COPY if (g.sh, g.sw) == (1, 1) else COLUMN_COPY_STRIDED
-        lay_out = 0 if columns.plain(g) else depth * pixels * copy + g.Hf * g.Wf * COLUMN_TAP
+        lay_out = 0 if g.is_product else depth * pixels * copy + g.Hf * g.Wf * COLUMN_TAP
         return batch * (F * depth * (pixels + COLUMN_START) * MULTIPLY_ADD + lay_out + F * pixels * COLUMN_STORE)
     n, m = a.n, a.n - a.r + 1
     tiles = batch * -(-P // m) * -(-Q // m)

@@ -25,6 +25,7 @@ SMALLEST_TILE_WORK = 2_000_000
 PANEL_BYTES = 16 << 10  # a panel of columns: half of a small first-level cache
 RESULT_BYTES = 256 << 10  # results of the panels at work: half of a small second-level cache
 LEAST_PANELS = 8  # for which the filters are read once, even if the results do not fit in that cache then
+PIECES, LEAST_PIECE = 64, 6  # tiles of a plain product, and panels of one: threads should end at the same time
 SUM_BYTES = 8 << 20  # partial sums of the filter gradient
 GROUP_BYTES = 16 << 20  # layout of a group of images in the filter gradient
 MULTIPLY_ADDS_PER_NS = 40  # of one core, to tell small work
@@ -54,7 +55,7 @@ def tiles(images: int, rows: int, columns: int, work: float, width: int) -> tupl
 @lru_cache(maxsize=512)
 def _flattened(g: ConvGeometry, images: int) -> ConvGeometry:
     """A plain product has images of one long row; but few images are cut into bands of rows."""
-    if images >= FEWEST_TILES and (g.Hf, g.Wf, g.sh, g.sw, g.ph, g.pw) == (1, 1, 1, 1, 0, 0):
+    if images >= FEWEST_TILES and g.is_product:
         return ConvGeometry(g.C, 1, g.H * g.W, g.F, 1, 1)
     return g
 
@@ -145,6 +146,48 @@ def _pack(
     parallel_for(panels, sizes.padded // sizes.height, rows * depth * 0.5)
 
 
+def _plain_product(
+    packed: np.ndarray, rows: int, depth: int, sizes: _PanelSizes, shift: np.ndarray,
+    images: np.ndarray, pitch: int, count: int, pixels: int, out: np.ndarray,
+) -> None:  # fmt: skip
+    """out (count, rows*pixels) = packed filters (rows, depth) times each of the images (count, depth*pixels), plus shift.
+
+    A tile is some whole panels of an image.
+    """
+    from pydml.backends.cpu.compiled import convolution
+
+    dtype, width = out.dtype.type, 2 * sizes.lanes
+    panels = -(-pixels // width)
+    pieces = min(-(-PIECES // count), panels // LEAST_PIECE, int(rows * depth * pixels / SMALLEST_TILE_WORK))
+    step = -(-panels // max(1, pieces)) * width
+    pieces = -(-pixels // step)
+    taps = _range(depth) * pixels
+    multiply = convolution.multiply_panels(dtype, sizes.lanes, sizes.height)
+
+    def run(start: int, stop: int) -> None:
+        B, T, places = sizes.buffers(dtype)
+        for tile in range(start, stop):
+            n, piece = divmod(tile, pieces)
+            first, last = piece * step, min(piece * step + step, pixels)
+            # Panels are read in whole vectors, which would run over the end of the last image.
+            rest = last % width if tile == count * pieces - 1 else 0
+            target = n * rows * pixels
+            for begin, end in ((first, last - rest), (last - rest, last)):
+                if begin == end:
+                    continue
+                source, s0, taps_of_source = images, n * pitch + begin, taps
+                if end - begin == rest:
+                    source, s0, taps_of_source = buffer("layout", depth * width, dtype), 0, _range(depth) * width
+                    image = images[n * pitch : n * pitch + depth * pixels].reshape(depth, pixels)
+                    source[: depth * width].reshape(depth, width)[:, :rest] = image[:, begin:end]
+                multiply(
+                    source, s0, 0, 0, 1, 1, end - begin, packed, rows, taps_of_source, depth, sizes.block, shift,
+                    out, target + begin, 0, pixels, end - begin, 1, B, T, places, sizes.at_once, source is images,
+                )  # fmt: skip
+
+    parallel_for(run, count * pieces, count * float(rows) * depth * pixels / MULTIPLY_ADDS_PER_NS)
+
+
 def forward(
     X: np.ndarray, W: np.ndarray, bias: np.ndarray | None, g: ConvGeometry, dtype: Any, out: np.ndarray
 ) -> None:
@@ -164,6 +207,9 @@ def forward(
     _pack(filters, filter_pitch, g.F, _range(g.filter_cols), sizes, packed)
 
     group, band = tiles(N, g.P, g.Q, g.multiply_adds, 2 * sizes.lanes)
+    if group == 1 and g.is_product:
+        _plain_product(packed, g.F, g.C, sizes, shift, images, pitch, N, g.P * g.Q, results)
+        return
     bands = -(-g.P // band)
     layout = _layout(g, band)
     in_place = (g.sh, g.sw, g.ph, g.pw) == (1, 1, 0, 0)
@@ -250,6 +296,14 @@ def data_gradient(W: np.ndarray, dout: np.ndarray, g: ConvGeometry, dtype: Any, 
     grid_rows, grid_columns = (g.H - 1 + g.ph) // g.sh + 1, (g.W - 1 + g.pw) // g.sw + 1
     lanes, height = vector_shape(dtype)
     group, band = tiles(N, grid_rows, grid_columns, g.multiply_adds, 2 * lanes)
+    if group == 1 and g.is_product:
+        of_all = _PanelSizes.of(dtype, g.C, g.F)
+        packed = buffer("packed filters", of_all.padded * g.F, dtype)
+        _pack(filters, 1, g.C, _range(g.F) * filter_pitch, of_all, packed)
+        _plain_product(
+            packed, g.C, g.F, of_all, np.zeros(of_all.padded, dtype), gradients, pitch, N, g.H * g.W, results
+        )
+        return
     bands = -(-grid_rows // band)
     rows, columns = band + most_i - 1, grid_columns + most_j - 1
     in_place = (g.Hf, g.Wf, g.ph, g.pw) == (1, 1, 0, 0) and bands == 1
