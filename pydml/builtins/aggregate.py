@@ -23,16 +23,23 @@ ndarray = np.ndarray
 # ---- of all cells
 
 
+_DOUBLE = np.dtype(np.float64)  # NumPy would look it up for each sum
+_add = np.add.reduce
+
+
 def _total(X: np.ndarray) -> float:
-    return float(np.add.reduce(X, None, np.float64))
+    return float(_add(X, None, _DOUBLE))
 
 
 @builtin("sum(X: matrix) -> double", self_checking=True)
 def sum_(X):
     """Sum of all cells; 0 if there are none."""
-    return _total(X)
+    if type(X) is ndarray:
+        return float(_add(X, None, _DOUBLE))
+    return sum_.run(X)
 
 
+sum_.for_all = True
 sum_.case('sum(matrix("1 2 3", 1, 3))', "6.0")
 sum_.case("sum(matrix(0, 0, 3))", "0.0")
 sum_.fails("sum(3)", "argument-type", "X must be a matrix")

@@ -40,8 +40,10 @@ def _operator(
         try:
             if type(left) is ndarray:
                 kind = type(right)
-                if kind is float or kind is int:
+                if kind is float:
                     return cells(left, right)
+                if kind is int:
+                    return cells(left, float(right))  # NumPy takes longer to make it one
                 if kind is ndarray:
                     if left.shape == right.shape:
                         return cells(left, right)
@@ -49,7 +51,7 @@ def _operator(
                     if (rows == 1 and (cols == n or cols == 1 or n == 1)) or (rows == m and cols == 1):
                         return cells(left, right)
             elif type(right) is ndarray and (type(left) is float or type(left) is int):
-                return cells(left, right)
+                return cells(float(left), right)
             return _combine(declared, cells, scalars, left, right)
         except MemoryError:
             declared.explain_memory((left, right))
@@ -403,14 +405,19 @@ def matrix_product(left, right):
 
     Transposed operands and views of rows or columns are not copied; t(X) %*% X takes half the work.
     """
-    if type(left) is ndarray and type(right) is ndarray and left.shape[1] == right.shape[0]:
+    if type(left) is ndarray and type(right) is ndarray:
         # `dot` starts faster but copies views; `matmul` takes them as they are.
         if left.size < 4096:
-            return left.dot(right)
-        if left.size * right.shape[1] < LARGE_PRODUCT:
-            return np.matmul(left, right)
-        check_dense_size(left.shape[0], right.shape[1], left.dtype.itemsize)
-        return large_product.run(left, right)
+            try:
+                return left.dot(right)
+            except ValueError:
+                matrix_product.infer((type_of(left), type_of(right)))  # says which sizes do not fit
+                raise
+        if left.shape[1] == right.shape[0]:
+            if left.size * right.shape[1] < LARGE_PRODUCT:
+                return np.matmul(left, right)
+            check_dense_size(left.shape[0], right.shape[1], left.dtype.itemsize)
+            return large_product.run(left, right)
     matrix_product.infer((type_of(left), type_of(right)))
     return matrix_product.run(left, right)
 
