@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from pydml.diagnostics import Diagnostic, DMLError, SourceFile
+from pydml.diagnostics import Diagnostic, DMLError, SourceFile, internal_error
 
 USAGE = """\
 usage: pydml FILE [options]              run a DML script ('-': from standard input)
@@ -465,13 +465,7 @@ def _main(argv: Sequence[str]) -> int:
     except BrokenPipeError:
         raise
     except Exception as error:
-        internal = DMLError(
-            Diagnostic(
-                "internal",
-                f"a fault in pydml: {type(error).__name__}: {error}",
-                help="please report it with the script; --debug shows the Python traceback",
-            )
-        )
+        internal = internal_error(error)
         internal.__cause__ = error
         return _report(internal, options)
 

@@ -111,6 +111,17 @@ def fail(
     raise DMLError(Diagnostic(id, message, span, tuple(labels), tuple(notes), help))
 
 
+def internal_error(error: BaseException) -> DMLError:
+    """An exception that no script should cause, as a `DMLError`."""
+    return DMLError(
+        Diagnostic(
+            "internal",
+            f"a fault in pydml: {type(error).__name__}: {error}",
+            help="please report it with the script; --debug shows the Python traceback",
+        )
+    )
+
+
 @dataclass
 class Collector:
     """Gathers diagnostics of a stage that can go on after a mistake; `check` raises what was gathered."""

@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass, field
 from types import CodeType, TracebackType
 
-from pydml.diagnostics import Diagnostic, DMLError, Frame, SourceFile, Span
+from pydml.diagnostics import Diagnostic, DMLError, Frame, SourceFile, Span, internal_error
 from pydml.execution.code import INLINED, Position
 
 
@@ -20,7 +20,7 @@ class Places:
     """What the code objects of a program stand for.
 
     files: code object -> its DML file.  names: Python function -> DML function ("" is the main script).
-    inlined: table of places of inlined operations, with the calls they came through.  checks: see `emit.Code`.
+    inlined: table of places of inlined operations, with the calls they came through.  checks: see `code.Code`.
     """
 
     files: dict[CodeType, SourceFile] = field(default_factory=dict)
@@ -55,14 +55,13 @@ def place_error(error: BaseException, places: Places) -> DMLError:
 def _dml_frames(error: BaseException, places: Places) -> list[Frame]:
     """DML frames, innermost first: the place in each function, with the name of the function."""
     frames: list[Frame] = []
-    traceback: TracebackType | None = error.__traceback__
-    while traceback is not None:
+    for traceback in _levels(error):
         code = traceback.tb_frame.f_code
         file = places.files.get(code)
         if file is not None:
             function = places.names.get(code.co_name, "")
             name = function or "the script"
-            place = _position(code, traceback.tb_lasti, file, places)
+            place = _position(traceback, file, places)
             if place is not None:
                 span, calls = place
                 # an inlined operation stands for several levels; the outermost is the function that is really running
@@ -72,16 +71,29 @@ def _dml_frames(error: BaseException, places: Places) -> list[Frame]:
                     level.append(Frame("", call_span))
                 level[-1] = Frame(name, level[-1].span)
                 frames.extend(reversed(level))
-        traceback = traceback.tb_next
     frames.reverse()
     return frames
 
 
+def _levels(error: BaseException) -> list[TracebackType]:
+    """The calls that the exception came through, outermost first."""
+    levels = []
+    traceback = error.__traceback__
+    while traceback is not None:
+        levels.append(traceback)
+        traceback = traceback.tb_next
+    return levels
+
+
+def _lines_and_columns(traceback: TracebackType) -> tuple[int | None, int | None, int | None, int | None]:
+    """Line, last line, column and last column of the instruction that runs there."""
+    return list(traceback.tb_frame.f_code.co_positions())[traceback.tb_lasti // 2]
+
+
 def _position(
-    code: CodeType, instruction: int, file: SourceFile, places: Places
+    traceback: TracebackType, file: SourceFile, places: Places
 ) -> tuple[Span, tuple[tuple[str, Span], ...]] | None:
-    positions = list(code.co_positions())
-    line, end_line, column, end_column = positions[instruction // 2]
+    line, end_line, column, end_column = _lines_and_columns(traceback)
     if line is None or column is None:
         return None
     if column >= INLINED:
@@ -94,17 +106,11 @@ def _position(
 
 def _checked(error: IndexError, places: Places) -> DMLError | None:
     """What is to be said of an index that an array refused: the operation is done again by the function that checks it."""
-    innermost = None
-    traceback = error.__traceback__
-    while traceback is not None:
-        if traceback.tb_frame.f_code in places.files:
-            innermost = traceback
-        traceback = traceback.tb_next
+    innermost = next((t for t in reversed(_levels(error)) if t.tb_frame.f_code in places.files), None)
     if innermost is None:
         return None
     code, frame = innermost.tb_frame.f_code, innermost.tb_frame
-    lines_and_columns = list(code.co_positions())[innermost.tb_lasti // 2]
-    check = places.checks.get((places.files[code], code.co_name, *lines_and_columns))  # type: ignore[arg-type]
+    check = places.checks.get((places.files[code], code.co_name, *_lines_and_columns(innermost)))  # type: ignore[arg-type]
     if check is None:
         return None
     try:
@@ -116,10 +122,8 @@ def _checked(error: IndexError, places: Places) -> DMLError | None:
 
 def _raised_in_dml(error: BaseException, places: Places) -> bool:
     """Whether emitted code itself raised the exception, not something that it called."""
-    traceback = error.__traceback__
-    while traceback is not None and traceback.tb_next is not None:
-        traceback = traceback.tb_next
-    return traceback is not None and traceback.tb_frame.f_code in places.files
+    levels = _levels(error)
+    return bool(levels) and levels[-1].tb_frame.f_code in places.files
 
 
 def _translate(error: BaseException, in_dml: bool) -> DMLError:
@@ -139,10 +143,4 @@ def _translate(error: BaseException, in_dml: bool) -> DMLError:
         )
     if isinstance(error, MemoryError):
         return DMLError(Diagnostic("memory", "there is not enough memory for this operation"))
-    return DMLError(
-        Diagnostic(
-            "internal",
-            f"a fault in pydml: {type(error).__name__}: {error}",
-            help="please report it with the script; --debug shows the Python traceback",
-        )
-    )
+    return internal_error(error)
