@@ -138,3 +138,22 @@ def test_rand_is_sparse_with_the_exact_share():
 @pytest.mark.parametrize("name", ["[]", "[]=", "t", "rev", "roll", "diag", "matrix", "order", "removeEmpty", "replace"])
 def test_kernels_are_registered(name):
     assert ("sparse",) in get(name).kernels
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("column", ["ones", "NaN", "a zero", "strided", "on the left"])
+def test_cbind_with_a_dense_column(column, dtype):
+    X = sparse(200, 30, 0.05)
+    X = Sparse(X.csr.astype(dtype))
+    cells = np.arange(1.0, 401.0, dtype=dtype).reshape(200, 2)
+    c = cells[:, 1:] if column == "strided" else np.ones((200, 1), dtype)
+    if column == "NaN":
+        c[3:5, 0] = np.nan, np.inf
+    elif column == "a zero":
+        c[7] = 0
+    values = (c, X) if column == "on the left" else (X, c)
+    got = get("cbind").run(*values)
+    assert type(got) is Sparse and got.dtype == dtype and got.csr.data.all()
+    got.csr.check_format(full_check=True)
+    assert got.csr.has_sorted_indices
+    np.testing.assert_array_equal(to_dense(got), np.hstack([to_dense(v) for v in values]))
