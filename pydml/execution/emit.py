@@ -272,13 +272,7 @@ class _Emitter(Scalars, Elements):
             self.pending[s.outs[0]] = Pending(call, frozenset(read))
             return
         self.flush({o for o in s.outs if o})
-        function = self.program.functions[s.function]
-        if len(function.outputs) == 1 and s.outs and s.outs[0]:
-            self.assign(s.outs[0], call)
-        elif not any(s.outs):
-            self.out.append(ast.Expr(call, **self.position))
-        else:
-            self.bind(s.outs, call, single=False)
+        self.bind(s.outs, call, single=len(self.program.functions[s.function].outputs) == 1)
         self.release(s, read | {o for o in s.outs if o})
 
     def may_wait(self, s: Op | Call, block: list[Any], k: int) -> bool:
