@@ -63,7 +63,8 @@ def overview() -> str:
     if written_in_dml:
         lines += ["written in DML", *(f"  {name}" for name in written_in_dml), ""]
     lines.append(
-        "pydml doc NAME shows one of them; pydml doc FILE.dml the functions of a file, pydml doc nn/layers/conv2d\nthose of a file of the library."
+        "pydml doc NAME shows one of them; pydml doc FILE.dml the functions of a file, pydml doc nn/layers/conv2d\n"
+        "those of a file of the library."
     )
     return "\n".join(lines) + "\n"
 

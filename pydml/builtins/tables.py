@@ -74,9 +74,8 @@ def _counted(rows: np.ndarray, cols: np.ndarray, weights: Any, shape: tuple[int,
     from scipy.sparse import coo_matrix, csr_matrix
 
     values = np.ones(rows.size) if weights is None else weights
-    if max(shape) < 2**31 and bool(
-        (rows[1:] > rows[:-1]).all()
-    ):  # one cell in a row at most, in order: nothing to sort nor to add
+    if max(shape) < 2**31 and bool((rows[1:] > rows[:-1]).all()):
+        # one cell in a row at most, in order: nothing to sort nor to add
         if rows.size == shape[0]:
             ends = np.arange(rows.size + 1, dtype=np.int32)
         else:
@@ -101,8 +100,9 @@ def _counted(rows: np.ndarray, cols: np.ndarray, weights: Any, shape: tuple[int,
 def table(A, B, *rest):
     """Contingency table: F[i, j] is the sum of the weights of the pairs with A = i and B = j.
 
-    `table(A, B)`, `table(A, B, W)`, `table(A, B, rows, cols)` or `table(A, B, W, rows, cols)`.  A, B: matrices of equal size with
-    numbers from 1 on, which are truncated, or a row and a column of equal length; B may be a number.  W: weights of the same size, or a number; 1 if not given.
+    `table(A, B)`, `table(A, B, W)`, `table(A, B, rows, cols)` or `table(A, B, W, rows, cols)`.  A, B: matrices of equal size
+    with numbers from 1 on, which are truncated, or a row and a column of equal length; B may be a number.  W: weights of the
+    same size, or a number; 1 if not given.
     Returns max(A) x max(B), or rows x cols: then pairs beyond are left out.  Pairs with NaN are left out.
 
     `table(seq(1, n), y)` makes a row with a single 1 for each class number in y.  Large tables are sparse.
@@ -110,13 +110,12 @@ def table(A, B, *rest):
     weights, rows, cols = _table_arguments(rest, lambda x: type(x) is bool)
     A = to_dense(A)
     i = _cell_numbers("A", A.ravel())
-    j = (
-        np.full_like(i, arithmetic.to_int(B))
-        if isinstance(B, (int, float))
-        else _cell_numbers("B", to_dense(B).ravel())
-    )
-    if isinstance(B, (int, float)) and i.size and j[0] < 1:
-        fail("value", f"table: B must be a number from 1 on, got {B}")
+    if isinstance(B, (int, float)):
+        j = np.full_like(i, arithmetic.to_int(B))
+        if i.size and j[0] < 1:
+            fail("value", f"table: B must be a number from 1 on, got {B}")
+    else:
+        j = _cell_numbers("B", to_dense(B).ravel())
     kept = (i > 0) & (j > 0)
     if rows is None:
         shape = (int(i.max(initial=0)), int(j.max(initial=0)))

@@ -205,7 +205,10 @@ class While(Statement):
 
 @dataclass(frozen=True)
 class TypeName(Node):
-    """`matrix[double]`, `int`, `list[unknown]`.  data: scalar, matrix, frame, list or unknown; value: int, double, boolean, string, unknown."""
+    """`matrix[double]`, `int`, `list[unknown]`.
+
+    data: scalar, matrix, frame, list or unknown.  value: int, double, boolean, string or unknown.
+    """
 
     data: str
     value: str

@@ -26,7 +26,8 @@ from pydml.diagnostics.render import render_text
 
 # A `#` in a string is no comment: texts of strings are skipped.
 _COMMENT = re.compile(
-    r"""(?P<string>"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')|(?P<block>/\*.*?\*/)|\#\s*(?P<kind>expect|error|args):[ \t]?(?P<text>[^\n]*)|\#[^\n]*""",
+    r"""(?P<string>"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')|(?P<block>/\*.*?\*/)"""
+    r"""|\#\s*(?P<kind>expect|error|args):[ \t]?(?P<text>[^\n]*)|\#[^\n]*""",
     re.S,
 )
 _ERROR = re.compile(r"\[(?P<id>[\w-]+)\]\s*(?P<text>.*)")
