@@ -28,7 +28,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from queue import SimpleQueue
 from typing import Any, cast
 
@@ -306,7 +306,8 @@ class _Worker:
         self.idle = False
         if self.kept_away:  # it runs now, and the system may move it as it likes
             self.kept_away = False
-            os.sched_setaffinity(0, self.allowed)
+            with suppress(OSError):  # the allowed processors have changed
+                os.sched_setaffinity(0, self.allowed)
 
     def end(self) -> None:
         current_cpu = _cpu_function()
