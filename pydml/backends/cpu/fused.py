@@ -104,12 +104,18 @@ class _Plan(NamedTuple):
 
 
 class _MachineCode(NamedTuple):
-    """The steps as numbers.  operands: refs of the inputs, in the order of `kinds`, how each lies over the result."""
+    """The steps as numbers.
+
+    operands: (ref, whether it is one number) of the inputs, in the order of `kinds`, how each lies over the result.  mode: of the
+    machine.  bounds: of the tasks, in blocks of runs, columns or rows.  work: nanoseconds.
+    """
 
     steps: Any
-    operands: tuple[int, ...]
+    operands: tuple[tuple[int, bool], ...]
     kinds: Any
-    blocks: int  # of runs, columns or rows
+    mode: int
+    bounds: tuple[int, ...]
+    work: float
 
 
 @kernel("fused steps", "*")
@@ -275,7 +281,24 @@ def _machine_code(plan: _Plan, template: Template, inputs: tuple[Any, ...]) -> _
         return None
     runs = -(-length // operations.RUN) * channels
     blocks = {"colSums": runs, "rowSums": rows}.get(plan.reduction, runs * rows)
-    return _MachineCode(np.array(table, np.int64), tuple(operands), np.array(kinds, np.int64), blocks)
+    work = rows * channels * length * len(table) * STEP_NS
+    tasks = max(1, min(blocks, 64, int(work / TASK_NS)))
+    return _MachineCode(
+        np.array(table, np.int64),
+        tuple((ref, kind == operations.SCALAR) for ref, kind in zip(operands, kinds, strict=True)),
+        np.array(kinds, np.int64),
+        _MODES[plan.reduction],
+        tuple(blocks * t // tasks for t in range(tasks + 1)),
+        work,
+    )
+
+
+_MODES = {
+    "": operations.CELLS,
+    "sum": operations.SUM,
+    "colSums": operations.COLUMN_SUMS,
+    "rowSums": operations.ROW_SUMS,
+}
 
 
 def _kind(plan: _Plan, ref: int) -> int:
@@ -303,52 +326,62 @@ def _machine_earned(plan: _Plan) -> bool:
     return _work >= (MACHINE_WORK // WITH_NUMBA if "numba" in sys.modules else MACHINE_WORK)
 
 
-def _run_machine(plan: _Plan, operands: dict[int, Any], out: Any, dtype: Any) -> Any:
-    """Run with the machine; `out` is the result's memory (None for a reduction)."""
+def _run_machine(
+    plan: _Plan, inputs: tuple[Any, ...], small: dict[int, Any], turned: bool, out: Any, dtype: Any
+) -> Any:
+    """Run with the machine.  small: results of the steps before.  out: the result's memory (None for a reduction).
+
+    turned: the matrices have contiguous columns, see `_turned`; the machine sees addresses only.
+    """
     code = plan.code
     assert code is not None
     function = machine.machine_code(dtype)
-    scalars = np.zeros(max(1, len(code.operands)), dtype)
-    addresses = np.zeros(max(1, len(code.operands)), np.int64)  # of arrays that `operands` keeps alive
-    for k, ref in enumerate(code.operands):
-        value = operands[ref]
-        if code.kinds[k] == operations.SCALAR:
-            scalars[k] = value if type(value) is not np.ndarray else value.reshape(-1)[0]
+    count = max(1, len(code.operands))
+    scalars, addresses = np.zeros(count, dtype), np.zeros(count, np.int64)
+    kept = []  # what the addresses are of
+    for k, (ref, number) in enumerate(code.operands):
+        value = inputs[ref] if ref >= 0 else small[-ref - 1]
+        if number:
+            scalars[k] = value if type(value) is not np.ndarray else value.item()
         else:
+            if not (turned or value.flags.c_contiguous):
+                value = contiguous(value)
+                kept.append(value)
             addresses[k] = value.ctypes.data
-    rows, channels, length = plan.size
-    mode = {
-        "": operations.CELLS,
-        "sum": operations.SUM,
-        "colSums": operations.COLUMN_SUMS,
-        "rowSums": operations.ROW_SUMS,
-    }
-    kind = mode[plan.reduction]
+    rows, channels, length = sizes = plan.size
+    mode, bounds = code.mode, code.bounds
     target = 0 if out is None else out.ctypes.data
-    work = rows * channels * length * len(code.steps) * STEP_NS
-    tasks = max(1, min(code.blocks, 64, int(work / TASK_NS)))
-    bounds = [code.blocks * t // tasks for t in range(tasks + 1)]
-    if kind == operations.SUM:
+    tasks = len(bounds) - 1
+    if mode == operations.SUM:
         sums = [np.zeros(1) for _ in range(tasks)]
     else:
-        size = {operations.COLUMN_SUMS: channels * length, operations.ROW_SUMS: rows}.get(kind, 0)
+        size = {operations.COLUMN_SUMS: channels * length, operations.ROW_SUMS: rows}.get(mode, 0)
         sums = [np.zeros(size)] * tasks
-
-    sizes = (rows, channels, length)
 
     def run(start: int, stop: int) -> None:
         lines = machine.scratch(len(code.steps), dtype)
         for t in range(start, stop):
-            part = bounds[t], bounds[t + 1]
-            function(kind, code.steps, code.kinds, scalars, addresses, *sizes, *part, target, sums[t], lines)
+            function(
+                mode,
+                code.steps,
+                code.kinds,
+                scalars,
+                addresses,
+                *sizes,
+                bounds[t],
+                bounds[t + 1],
+                target,
+                sums[t],
+                lines,
+            )
 
-    parallel_for(run, tasks, work_ns=work)
-    if kind == operations.CELLS:
+    parallel_for(run, tasks, work_ns=code.work)
+    if mode == operations.CELLS:
         return out
-    if kind == operations.SUM:
+    if mode == operations.SUM:
         return float(np.sum([s[0] for s in sums]))
     total = sums[0]
-    return total.reshape((1, -1) if kind == operations.COLUMN_SUMS else (-1, 1)).astype(dtype, copy=False)
+    return total.reshape((1, -1) if mode == operations.COLUMN_SUMS else (-1, 1)).astype(dtype, copy=False)
 
 
 def _blocks(size: tuple[int, int, int]) -> list[tuple[slice, slice, slice]]:
@@ -376,6 +409,8 @@ def _run(plan: _Plan, template: Template, dying: tuple[int, ...], inputs: tuple[
         step = template.steps[i]
         args = [inputs[a] if a >= 0 else small[-a - 1] for a in step.args]
         small[i] = template.builtins[i].run(*args)
+    if plan.code is not None and _machine_earned(plan):
+        return _run_machine(plan, inputs, small, turned, out, dtype)
     operands: dict[int, Any] = {}
     for _, _, args in plan.steps:
         for a in args:
@@ -388,8 +423,6 @@ def _run(plan: _Plan, template: Template, dying: tuple[int, ...], inputs: tuple[
             if a in plan.views:
                 value = (value.T if turned else contiguous(value)).reshape(plan.views[a])
             operands[a] = value
-    if plan.code is not None and _machine_earned(plan):
-        return _run_machine(plan, operands, out, dtype)
     if plan.reduction:
         return _reduce(plan, operands, dtype)
     view = (out.T if turned else out).reshape(plan.size)
@@ -445,11 +478,12 @@ def _turned(plan: _Plan, inputs: tuple[Any, ...]) -> bool:
     """Whether all matrices are transposes with contiguous columns, of which only the cells matter: then the result is one too."""
     if plan.size[:2] != (1, 1) or 1 in plan.shape or plan.before:
         return False
-    return all(
-        x.flags.f_contiguous and not x.flags.c_contiguous
-        for x in inputs
-        if type(x) is np.ndarray and x.shape == plan.shape
-    )
+    for x in inputs:
+        if type(x) is np.ndarray and x.shape == plan.shape:
+            flags = x.flags
+            if flags.c_contiguous or not flags.f_contiguous:
+                return False
+    return True
 
 
 def _buffer(plan: _Plan, dying: tuple[int, ...], inputs: tuple[Any, ...], dtype: Any, turned: bool) -> Any:
