@@ -296,7 +296,7 @@ def _only_by_elements(
             mentioned = mentioned_in([s])
         elif isinstance(s, Op) and s.args and isinstance(s.args[0], Var):
             name = s.args[0].name
-            rest = {n for a in s.args[1:] for n in variables_in(a)}
+            rest = _reads_beside(s)
             if s.builtin.name == "append" and s.outs == (name,) and is_pushed(s):
                 found[name] = True
                 mentioned = rest
@@ -309,6 +309,11 @@ def _only_by_elements(
     return {name: appends for name, appends in found.items() if name not in other}
 
 
+def _reads_beside(s: Op) -> set[str]:
+    """Variables that an operation reads beside its first operand."""
+    return {n for a in s.args[1:] for n in variables_in(a)}
+
+
 def _written_by_cells(loop: For | While, is_cell_write: Callable[[Op], bool], cells: set[Op]) -> set[str]:
     """Matrices that a loop writes by cells, and that it uses in no way by which somebody else may get hold of them."""
     written: set[str] = set()
@@ -316,11 +321,11 @@ def _written_by_cells(loop: For | While, is_cell_write: Callable[[Op], bool], ce
     for s in walk([loop]):
         if isinstance(s, Op) and s.builtin.name == "[]=" and is_cell_write(s):
             written.add(s.outs[0])
-            other |= {n for a in s.args[1:] for n in variables_in(a)}
+            other |= _reads_beside(s)
         elif isinstance(s, ParFor):
             other |= mentioned_in([s])
         elif isinstance(s, Op) and (s in cells or s.builtin.name in ("nrow", "ncol", "length")):
-            other |= {n for a in s.args[1:] for n in variables_in(a)} | writes(s)
+            other |= _reads_beside(s) | writes(s)
         else:
             other |= writes(s) | reads(s)
     return written - other
