@@ -6,6 +6,7 @@ Matrices are compressed rows (indptr, indices, data).  Kernels work on a range o
 from __future__ import annotations
 
 import numba
+import numpy as np
 from numba import types
 
 from pydml.backends.cpu.jit import compiled
@@ -76,12 +77,13 @@ def gram(index, dtype):
 
     def run(indptr, indices, data, begin, end, out):
         for i in range(begin, end):
-            last = indptr[i + 1]
-            for p in range(indptr[i], last):
+            # without a sign, as negative indexes would be counted from the end: half the time
+            first, last = np.uint64(indptr[i]), np.uint64(indptr[i + 1])
+            for p in range(first, last):
                 x = data[p]
-                target = out[indices[p]]
+                row = np.uint64(indices[p])
                 for q in range(p, last):
-                    target[indices[q]] += x * data[q]
+                    out[row, np.uint64(indices[q])] += x * data[q]
 
     return types.void(
         _row(integer), _row(integer), _row(real), types.intp, types.intp, _matrix(types.float64, readonly=False)
