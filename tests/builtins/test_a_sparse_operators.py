@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
 
+from pydml.backends.sparse import operators
 from pydml.builtins import registry
 from pydml.diagnostics import DMLError
 from pydml.values import Sparse, to_dense
@@ -133,3 +134,25 @@ def test_products_with_transposed_matrices(wild):
     agree("+", registry.get("t").run(sparse(A)), A.T)
     assert transposed.shape == (5, 7) and transposed.nnz == np.count_nonzero(A)
     np.testing.assert_array_equal(transposed.to_dense(), A.T)
+
+
+@pytest.mark.parametrize("wild", [None, np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_products_with_large_dense_matrices(monkeypatch, dtype, wild):
+    monkeypatch.setattr(operators, "_LARGE", 1)
+    monkeypatch.setattr(operators, "_TILE_CELLS", 64)
+    S, X = matrix(41, 13, 0.3, 1).astype(dtype), matrix(41, 13, 1, 2).astype(dtype)
+    S[5:15] = 0  # tiles without a stored cell
+    X[20, 3] = -0.0
+    if wild is not None:
+        X[7, 4] = wild  # where S stores nothing
+    times = registry.get("*")
+    with np.errstate(invalid="ignore"):
+        wanted = S * X
+    for dense in (X, np.asfortranarray(X), np.repeat(X, 2, axis=1)[:, ::2]):
+        with np.errstate(invalid="ignore"):
+            results = times.run(sparse(S), dense), times.run(dense, sparse(S))
+        for got in results:
+            assert got.dtype == dtype
+            assert (type(got) is Sparse) == (wild is None)
+            np.testing.assert_array_equal(to_dense(got), wanted)

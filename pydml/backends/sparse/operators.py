@@ -12,11 +12,16 @@ from typing import Any
 
 import numpy as np
 
+from pydml.backends.cpu.threads import parallel_for
 from pydml.backends.sparse.form import all_finite, filled, finish, from_parts, row_numbers, with_data
 from pydml.builtins.operators import BINARY
 from pydml.builtins.registry import Builtin, kernel
 from pydml.builtins.shapes import broadcast
 from pydml.values import Sparse, arithmetic, type_of
+
+_LARGE = 1 << 18  # cells that are looked at in tiles
+_TILE_CELLS = 1 << 18
+_NS_PER_BYTE = 0.1
 
 
 def map_stored(function: Callable[[np.ndarray], np.ndarray], X: Sparse) -> Any:
@@ -101,6 +106,33 @@ def _cells_at(X: Sparse, dense: np.ndarray) -> np.ndarray:
     return np.repeat(dense[:, 0], np.diff(X.csr.indptr))
 
 
+def _finite_cells_at(X: Sparse, dense: np.ndarray) -> np.ndarray | None:
+    """As `_cells_at`, or None if any cell of `dense` is NaN or infinite.
+
+    Of a large matrix the cells are taken tile by tile, while those that were looked at are in the cache.
+    """
+    if dense.shape != X.shape or dense.size < _LARGE or not dense.flags.c_contiguous:
+        return _cells_at(X, dense) if all_finite(dense) else None
+    rows, cols = dense.shape
+    starts, indices = X.csr.indptr, X.csr.indices
+    out = np.empty(X.csr.nnz, dense.dtype)
+    step = max(1, _TILE_CELLS // cols)
+    wild: list[int] = []
+
+    def run(start: int, stop: int) -> None:
+        for tile in range(start, stop):
+            part = dense[tile * step : (tile + 1) * step].reshape(-1)
+            if wild or not all_finite(part):
+                wild.append(tile)
+                return
+            ends = starts[tile * step : (tile + 1) * step + 1]
+            places = np.repeat(np.arange(0, part.size, cols), np.diff(ends)) + indices[ends[0] : ends[-1]]
+            out[ends[0] : ends[-1]] = part.take(places)
+
+    parallel_for(run, -(-rows // step), dense.nbytes * _NS_PER_BYTE)
+    return None if wild else out
+
+
 def _fits(symbol: str, left: Any, right: Any, full: Any) -> bool:
     """Check the sizes; whether the result has the size of `full`, one of the operands."""
     return broadcast(symbol, type_of(left), type_of(right)) == full.shape
@@ -108,16 +140,14 @@ def _fits(symbol: str, left: Any, right: Any, full: Any) -> bool:
 
 @kernel("*", "sparse", "dense")
 def multiply_sparse_dense(left, right):
-    if not _fits("*", left, right, left) or not all_finite(right):
-        return NotImplemented
-    return with_data(left, left.csr.data * _cells_at(left, right))
+    cells = _finite_cells_at(left, right) if _fits("*", left, right, left) else None
+    return NotImplemented if cells is None else with_data(left, left.csr.data * cells)
 
 
 @kernel("*", "dense", "sparse")
 def multiply_dense_sparse(left, right):
-    if not _fits("*", left, right, right) or not all_finite(left):
-        return NotImplemented
-    return with_data(right, _cells_at(right, left) * right.csr.data)
+    cells = _finite_cells_at(right, left) if _fits("*", left, right, right) else None
+    return NotImplemented if cells is None else with_data(right, cells * right.csr.data)
 
 
 @kernel("/", "sparse", "dense")
