@@ -11,7 +11,6 @@ LANES = 16  # at least the cells of a vector
 OPERATIONS = [*"+ - * / max min > >= < <= == != & |".split(), "replace NaN"]
 OPERATIONS += ["unary -", "abs", "sqrt", "sign", "floor", "ceil", "!"]
 CODES = {name: i for i, name in enumerate(OPERATIONS)}
-UNARY_FROM = CODES["unary -"]
 CODES["bias_add"] = CODES["+"]
 CODES["bias_multiply"] = CODES["*"]
 
