@@ -263,13 +263,15 @@ def _append_type(*types: Type) -> Type:
     return _concat_type("append", 1, types)
 
 
-@builtin("append(*X: any) -> any", infer=_append_type, storages="any")
+@builtin("append(*X: any) -> any", infer=_append_type, storages="any", self_checking=True)
 def append(*values):
     """A list with one more element at its end: append(X, value); or the same as cbind for matrices and frames.
 
     A list of one element stands for that element, with its name; a longer list becomes one element.  As SystemDS
     `append`, which does not add an element without a name to a list with names.
     """
+    if len(values) != 2 or type(values[0]) is not List:  # a list takes any value
+        append.apply_rule([type_of(v) for v in values])
     return _concat("append", 1, values)
 
 
