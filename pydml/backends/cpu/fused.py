@@ -335,7 +335,7 @@ def _run_machine(
     """
     code = plan.code
     assert code is not None
-    function = machine.machine_code(dtype)
+    function, address = machine.machine_code(dtype), machine.address(dtype)
     count = max(1, len(code.operands))
     scalars, addresses = np.zeros(count, dtype), np.zeros(count, np.int64)
     kept = []  # what the addresses are of
@@ -344,13 +344,12 @@ def _run_machine(
         if number:
             scalars[k] = value if type(value) is not np.ndarray else value.item()
         else:
-            if not (turned or value.flags.c_contiguous):
-                value = contiguous(value)
-                kept.append(value)
-            addresses[k] = value.ctypes.data
+            value = value.T if turned else value if value.flags.c_contiguous else contiguous(value)
+            kept.append(value)
+            addresses[k] = address(value.reshape(-1))
     rows, channels, length = sizes = plan.size
     mode, bounds = code.mode, code.bounds
-    target = 0 if out is None else out.ctypes.data
+    target = 0 if out is None else address((out.T if turned else out).reshape(-1))
     tasks = len(bounds) - 1
     if mode == operations.SUM:
         sums = [np.zeros(1) for _ in range(tasks)]

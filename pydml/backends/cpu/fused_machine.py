@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from pydml.backends.cpu.compiled.operations import LANES, MAX_INPUTS, RUN
+from pydml.backends.cpu.jit import compiled
 from pydml.backends.cpu.memory import buffer
 
 
@@ -20,3 +21,16 @@ def machine_code(dtype: Any) -> Any:
     from pydml.backends.cpu.compiled import machine
 
     return machine.machine_code(dtype)
+
+
+@compiled
+def address(dtype):
+    """A function that gives the address of a flat array; NumPy's own way makes an object of ctypes for it."""
+    from numba import types
+
+    from pydml.backends.cpu.compiled.simd import readonly
+
+    def run(cells):
+        return cells.ctypes.data
+
+    return types.uintp(readonly(dtype)), run
