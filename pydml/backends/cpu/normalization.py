@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,14 @@ from pydml.builtins.registry import kernel
 MIN_CELLS = 1 << 14  # below, NumPy is as fast
 CACHED_BYTES = 192 << 10  # cells of the channels that are taken at once
 LEAST_PIECE = 2 << 10  # bytes of an image that are read at once
+
+
+@cache
+def _compiled() -> Any:
+    """The kernels, which import Numba.  An import in a function is looked up anew with each call."""
+    from pydml.backends.cpu.compiled import normalization
+
+    return normalization
 
 
 def _flat(X: Any, dtype: Any) -> Any:
@@ -31,7 +40,7 @@ def batch_norm2d_by_channel(
 ) -> Any:
     if X.size < MIN_CELLS:
         return NotImplemented
-    from pydml.backends.cpu.compiled import normalization as compiled
+    compiled = _compiled()
 
     dtype = float_dtype(X)
     N, C = X.shape[0], gamma.shape[0]
@@ -93,7 +102,7 @@ def batch_norm2d_backward_by_channel(
 ) -> Any:
     if X.size < MIN_CELLS:
         return NotImplemented
-    from pydml.backends.cpu.compiled import normalization as compiled
+    compiled = _compiled()
 
     dtype = float_dtype(X, dout)
     N, C = X.shape[0], gamma.shape[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,14 @@ CELLS_PER_NS = 1.0  # window cells of one core, to tell small work
 BIAS_CELLS = 1 << 18  # cells of a tile of the bias operations
 
 
+@cache
+def _pooling() -> Any:
+    """The kernels, which import Numba.  An import in a function is looked up anew with each call."""
+    from pydml.backends.cpu.compiled import pooling
+
+    return pooling
+
+
 def _is_tiny(g: ConvGeometry, images: int) -> bool:
     return g.output_cols <= TINY_WINDOWS and images * g.output_cols * g.Hf * g.Wf <= TINY_CELLS
 
@@ -28,7 +37,7 @@ def _pool(X: np.ndarray, g: ConvGeometry, average: bool) -> np.ndarray:
     """(N, C*H*W) -> (N, C*P*Q)."""
     if _is_tiny(g, len(X)):
         return conv.pool_average(X, g) if average else conv.pool_max(X, g)
-    from pydml.backends.cpu.compiled import pooling
+    pooling = _pooling()
 
     dtype = float_dtype(X)
     images, pitch = flat(X, dtype)
@@ -59,7 +68,7 @@ def max_pool_gradient(X: np.ndarray, dout: np.ndarray, g: ConvGeometry) -> np.nd
     """(N, C*H*W), (N, C*P*Q) -> (N, C*H*W)."""
     if _is_tiny(g, len(X)):
         return conv.pool_max_gradient(X, dout, g)
-    from pydml.backends.cpu.compiled import pooling
+    pooling = _pooling()
 
     dtype = float_dtype(X, dout)
     images, pitch = flat(X, dtype)
@@ -94,7 +103,7 @@ def average_pool_gradient(dout: np.ndarray, g: ConvGeometry) -> np.ndarray:
     """(N, C*P*Q) -> (N, C*H*W)."""
     if _is_tiny(g, len(dout)):
         return conv.pool_average_gradient(dout, g)
-    from pydml.backends.cpu.compiled import pooling
+    pooling = _pooling()
 
     dtype = float_dtype(dout)
     gradients, pitch = flat(dout, dtype)
