@@ -55,6 +55,30 @@ def test_second_process_loads_what_the_first_compiled(tmp_path, kernel):
     assert run(folder, kernel) == [b"1", b"0"]
 
 
+TRANSFORM = """
+import numpy as np
+from pydml.backends.cpu.compiled import winograd
+gather = winograd.gather_results(np.float32, 8, 4, 2)
+M, out, Z = np.ones(16 * 16, np.float32), np.zeros(4, np.float32), np.zeros(100, np.float32)
+gather(M, 0, 0, 0, 1, 0, 1, 1, 1, np.zeros(1, np.float32), out, 4, 2, 2, Z, np.zeros(16, np.int64), np.zeros(8, np.float32))
+print(sum(winograd._inverse(8, 4, 4, 2).stats.cache_hits.values()), *out)
+"""
+
+
+def test_a_kernel_calls_another_that_comes_from_disk(tmp_path):
+    tmp_path.chmod(0o700)
+    environment = {**os.environ, "PYDML_CACHE_DIR": str(tmp_path)}
+    first, second = (
+        subprocess.run(
+            [sys.executable, "-c", TRANSFORM], env=environment, check=True, timeout=120, stdout=subprocess.PIPE
+        ).stdout.split()
+        for _ in range(2)
+    )
+    # A' is (1, 1, 1, 0) and (0, 1, -1, 1): the sums of the entries of its rows, multiplied
+    assert first == [b"0", b"9.0", b"3.0", b"3.0", b"1.0"]
+    assert second == [b"1", *first[1:]]
+
+
 def test_a_kernel_may_not_carry_functions_from_its_factory():
     def factory():
         helper = len

@@ -114,6 +114,12 @@ def _numba_settings(**settings: Any) -> Iterator[None]:
                 setattr(config, name, value)
 
 
+def code_address(kernel: Any) -> int:
+    """Where the code of a compiled kernel is, for kernels that call it (`compiled.simd.call`)."""
+    (result,) = kernel.overloads.values()
+    return result.library.get_pointer_to_function(result.fndesc.llvm_func_name)
+
+
 @functools.cache
 def vector_bytes() -> int:
     """Bytes of the vectors that kernels use on this processor.

@@ -296,6 +296,26 @@ def copy_row(typingctx, lanes, source, s, target, t, length):
 
 
 @intrinsic(prefer_literal=True)
+def copy_reversed(typingctx, lanes, source, s, target, t, length):
+    """target[t + i] = source[s + length - 1 - i] for i < length; the rows must not overlap.  lanes is a constant."""
+
+    def generate(context, builder, signature, args):
+        _, source_, s_, target_, t_, length_ = args
+        end = builder.add(s_, length_)
+
+        def emit(e, place):
+            begin = builder.sub(end, builder.add(place, e.int(e.lanes)))
+            value = e.load(e.at(e.data(source, source_), begin))
+            value = e.shuffle(value, e.undefined, list(range(e.lanes - 1, -1, -1)))
+            e.store(value, e.at(e.data(target, target_), builder.add(t_, place)))
+
+        _row_loop(context, builder, target.dtype, _literal(lanes), length_, emit)
+        return context.get_dummy_value()
+
+    return types.void(lanes, source, types.intp, target, types.intp, types.intp), generate
+
+
+@intrinsic(prefer_literal=True)
 def copy_strided(typingctx, lanes, source, s, step, target, t, length):
     """target[t + i] = source[s + i*step] for i < length.  lanes is a constant, and even."""
     width = _literal(lanes)
@@ -848,67 +868,69 @@ def interleave_block(typingctx, height, lanes, source, s, s_row, rows, target, t
     return types.void(height, lanes, source, ints, ints, ints, target, ints), generate
 
 
-@intrinsic(prefer_literal=True)
-def winograd_forward(typingctx, n, k, lanes, source, s, offsets, o, s_row, target, t, t_point):
-    """Transform `lanes` square tiles: point (i, j) of tile l goes to target[t + (i*n + j)*t_point + l].
+def _element(itemsize):
+    return types.float32 if _literal(itemsize) == 4 else types.float64
 
-    Tile l is the k x k cells source[s + offsets[o + l] + y*s_row + x].  n, k and lanes are constants.  k == n transforms input
-    tiles (B' d B), k < n a filter (or a gradient of the output) of k x k cells (G g G').  Rows are read in whole vectors: up to
-    `lanes` cells beyond a tile must be readable.
+
+@intrinsic(prefer_literal=True)
+def winograd_forward(typingctx, n, k, lanes, itemsize, source, offsets, s_row, target, t_point):
+    """Transform `lanes` square tiles: point (i, j) of tile l goes to target[(i*n + j)*t_point + l].
+
+    Tile l is the k x k cells source[offsets[l] + y*s_row + x].  source, offsets and target are addresses; n, k, lanes and itemsize
+    are constants.  k == n transforms input tiles (B' d B), k < n a filter (or a gradient of the output) of k x k cells
+    (G g G').  Rows are read in whole vectors: up to `lanes` cells beyond a tile must be readable.
     """
     points, size, width = _literal(n), _literal(k), _literal(lanes)
+    element = _element(itemsize)
     matrix = input_matrix(points) if points == size else kernel_matrix(points, size)
 
     def generate(context, builder, signature, args):
-        _, _, _, source_, s_, offsets_, o_, s_row_, target_, t_, t_point_ = args
-        e = _Emitter(context, builder, target.dtype, width)
-        from_ = e.at(e.data(source, source_), s_)
-        table = e.at(e.data(offsets, offsets_), o_)
+        *_, source_, offsets_, s_row_, target_, t_point_ = args
+        e = _Emitter(context, builder, element, width)
+        from_, to = (builder.inttoptr(p, e.scalar.as_pointer()) for p in (source_, target_))
+        table = builder.inttoptr(offsets_, _I64.as_pointer())
         tiles = [e.at(from_, builder.load(e.at(table, e.int(l)))) for l in range(width)]
         half = cgutils.alloca_once(builder, ir.ArrayType(e.vector, size * points))
         for y in range(size):
             cells = []
+            row = builder.mul(e.int(y), s_row_)
             for block in range(0, size, width):
-                row = builder.mul(e.int(y), s_row_)
                 cells += e.transpose([e.load(e.at(tile, row), block) for tile in tiles])
             for j, value in enumerate(e.multiply(matrix, cells[:size])):
                 builder.store(value, builder.gep(half, [e.int(0), e.int(y * points + j)]))
-        to = e.at(e.data(target, target_), t_)
         for j in range(points):
             column = [builder.load(builder.gep(half, [e.int(0), e.int(y * points + j)])) for y in range(size)]
             for i, value in enumerate(e.multiply(matrix, column)):
                 e.store(value, e.at(to, builder.mul(e.int(i * points + j), t_point_)))
         return context.get_dummy_value()
 
-    ints = types.intp
-    return types.void(n, k, lanes, source, ints, offsets, ints, ints, target, ints, ints), generate
+    return types.void(n, k, lanes, itemsize, *[types.intp] * 5), generate
 
 
 @intrinsic(prefer_literal=True)
-def winograd_inverse(typingctx, n, m, lanes, source, s, s_point, target, offsets, o, t_row, check, h):
+def winograd_inverse(typingctx, n, m, lanes, itemsize, source, s_point, target, offsets, t_row, check):
     """Transform products back: A' M A, m x m cells of each of `lanes` tiles.
 
-    Point (i, j) of tile l is source[s + (i*n + j)*s_point + l]; cell (y, x) of tile l goes to target[offsets[o + l] + y*t_row + x].
-    n, m and lanes are constants.  Rows are written in whole vectors, tile by tile: what lies up to `lanes` cells beyond a row is
-    overwritten, so tiles that lie side by side must be given from left to right.  check[h + l] becomes NaN if a result of tile
-    l is not finite, and is otherwise unchanged.
+    Point (i, j) of tile l is source[(i*n + j)*s_point + l]; cell (y, x) of tile l goes to target[offsets[l] + y*t_row + x].  source,
+    target, offsets and check are addresses; n, m, lanes and itemsize are constants.  Rows are written in whole vectors, tile
+    by tile: what lies up to `lanes` cells beyond a row is overwritten, so tiles that lie side by side must be given from left
+    to right.  check[l] becomes NaN if a result of tile l is not finite, and is otherwise unchanged.
     """
     points, size, width = _literal(n), _literal(m), _literal(lanes)
+    element = _element(itemsize)
     matrix = output_matrix(points, size)
 
     def generate(context, builder, signature, args):
-        _, _, _, source_, s_, s_point_, target_, offsets_, o_, t_row_, check_, h_ = args
-        e = _Emitter(context, builder, target.dtype, width)
-        from_ = e.at(e.data(source, source_), s_)
+        *_, source_, s_point_, target_, offsets_, t_row_, check_ = args
+        e = _Emitter(context, builder, element, width)
+        from_, to, check_pointer = (builder.inttoptr(p, e.scalar.as_pointer()) for p in (source_, target_, check_))
         half = cgutils.alloca_once(builder, ir.ArrayType(e.vector, size * points))
         for j in range(points):
             column = [e.load(e.at(from_, builder.mul(e.int(i * points + j), s_point_))) for i in range(points)]
             for y, value in enumerate(e.multiply(matrix, column)):
                 builder.store(value, builder.gep(half, [e.int(0), e.int(y * points + j)]))
-        to = e.data(target, target_)
-        table = e.at(e.data(offsets, offsets_), o_)
+        table = builder.inttoptr(offsets_, _I64.as_pointer())
         tiles = [e.at(to, builder.load(e.at(table, e.int(l)))) for l in range(width)]
-        check_pointer = e.at(e.data(check, check_), h_)
         finite = e.load(check_pointer)
         for y in range(size):
             row = [builder.load(builder.gep(half, [e.int(0), e.int(y * points + j)])) for j in range(points)]
@@ -924,10 +946,24 @@ def winograd_inverse(typingctx, n, m, lanes, source, s, s_point, target, offsets
         e.store(finite, check_pointer)
         return context.get_dummy_value()
 
-    ints = types.intp
-    return types.void(
-        n, m, lanes, source, ints, ints, target, offsets, ints, ints, check, ints
-    ), generate  # fmt: skip
+    return types.void(n, m, lanes, itemsize, *[types.intp] * 6), generate
+
+
+@intrinsic
+def call(typingctx, code, numbers):
+    """Call a kernel that takes integers only and returns nothing, by the address of its code (`jit.code_address`)."""
+
+    def generate(context, builder, signature, args):
+        values = cgutils.unpack_tuple(builder, args[1], len(numbers))
+        values = [context.cast(builder, v, t, types.intp) for v, t in zip(values, numbers, strict=True)]
+        # Numba's convention: places for the result (a null pointer) and for an exception come first.
+        pointer = ir.IntType(8).as_pointer()
+        places = [cgutils.alloca_once(builder, pointer) for _ in range(2)]
+        declared = ir.FunctionType(_I32, [pointer.as_pointer()] * 2 + [_I64] * len(values))
+        builder.call(builder.inttoptr(args[0], declared.as_pointer()), places + values)
+        return context.get_dummy_value()
+
+    return types.void(types.intp, numbers), generate
 
 
 # ---- elementwise operations on cells at addresses

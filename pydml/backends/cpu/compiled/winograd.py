@@ -7,14 +7,26 @@ wide, as in `convolution`.
 
 All arrays are one-dimensional; offsets and pitches are in elements.  `lanes` and `height` are constants: the elements of a
 vector and the rows of a product tile.
+
+The transforms depend on the sizes of tiles and filters, and are long straight code; the rest does not.  So those of tiles are kernels
+of their own, and the kernels around them call them by their address: they are compiled once for all sizes.  Their factories
+take the sizes none the less, and give them to the kernel.  For filters it is all in one, as sharing would save nothing.
 """
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
 from numba import types
 
 from pydml.backends.cpu.compiled.simd import (
     add_row,
+    address,
+    call,
+    copy_reversed,
     copy_row,
     indexes,
     interleave_block,
@@ -24,32 +36,61 @@ from pydml.backends.cpu.compiled.simd import (
     winograd_forward,
     winograd_inverse,
 )
-from pydml.backends.cpu.jit import vectorized
+from pydml.backends.cpu.jit import code_address, vectorized
 
 _int = types.intp
+
+
+@vectorized
+def _forward(lanes, itemsize, n, k):
+    """The transform of tiles of k x k cells, see `simd.winograd_forward`."""
+
+    def run(source, offsets, s_row, target, t_point):
+        winograd_forward(n, k, lanes, itemsize, source, offsets, s_row, target, t_point)
+
+    return types.void(*[_int] * 5), run
+
+
+@vectorized
+def _inverse(lanes, itemsize, n, m):
+    """The transform back to m x m cells, see `simd.winograd_inverse`."""
+
+    def run(source, s_point, target, offsets, t_row, check):
+        winograd_inverse(n, m, lanes, itemsize, source, s_point, target, offsets, t_row, check)
+
+    return types.void(*[_int] * 6), run
+
+
+def _with_transform(
+    kernel: Callable[..., Any], transform: Callable[..., Any], dtype: Any, lanes: int, n: int, size: int
+) -> Any:
+    """A kernel that takes the address of a transform and the size of its cells first."""
+    code = code_address(transform(lanes, np.dtype(dtype).itemsize, n, size))
+    return functools.partial(kernel(dtype, lanes), code, size)
 
 
 @vectorized
 def transform_filters(dtype, lanes, n, r):
     """Points of the filters in rows [first, last): R[point*r_point + (row - first)*r_row + k] for k < depth.
 
-    The r x r taps of (row, k) are W[row*w_row + k*w_depth ...], in reverse order if `rotated`.  r_row is at least depth rounded
-    up to whole vectors.  S: room for depth filters and a vector.
+    The r x r taps of (row, k) are W[row*w_row + k*w_depth ...], in reverse order if `rotated`; if not, w_depth must be r*r.  r_row is
+    at least depth rounded up to whole vectors.  S: room for depth filters and a vector.
     """
     size = r * r
+    itemsize = np.dtype(dtype).itemsize
 
     def run(W, w_row, w_depth, rotated, first, last, depth, R, r_point, r_row, S, offsets):
         for row in range(first, last):
-            for k in range(depth):
-                if rotated:
-                    for e in range(size):
-                        S[k * size + e] = W[row * w_row + k * w_depth + size - 1 - e]
-                else:
-                    copy_row(lanes, W, row * w_row + k * w_depth, S, k * size, size)
+            if rotated:
+                for k in range(depth):
+                    copy_reversed(lanes, W, row * w_row + k * w_depth, S, k * size, size)
+            else:
+                copy_row(lanes, W, row * w_row, S, 0, depth * size)
             for k in range(0, depth, lanes):
                 for lane in range(lanes):
                     offsets[lane] = min(k + lane, depth - 1) * size
-                winograd_forward(n, r, lanes, S, 0, offsets, 0, r, R, (row - first) * r_row + k, r_point)
+                to = address(R) + ((row - first) * r_row + k) * itemsize
+                winograd_forward(n, r, lanes, itemsize, address(S), address(offsets), r, to, r_point)
 
     values = vector(dtype)
     return types.void(
@@ -76,7 +117,7 @@ def interleave_rows(dtype, lanes, height):
     return types.void(values, *[_int] * 5, values, _int, _int), run
 
 
-@vectorized
+@functools.cache
 def transform_tiles(dtype, lanes, n, k):
     """Points of tiles of k x k cells at distances `step`, a tile to a lane, for channels [first, last).
 
@@ -84,10 +125,16 @@ def transform_tiles(dtype, lanes, n, k):
     begins at cell (-ph, -pw); cells outside of the image are 0.  S: room for k rows of each strip, (tiles_per_strip - 1)*step + k
     long, and a vector.  offsets: room for the tiles, rounded up to whole vectors.
     """
+    return _with_transform(_transform_tiles, _forward, dtype, lanes, n, k)
+
+
+@vectorized
+def _transform_tiles(dtype, lanes):
     width = 2 * lanes
+    itemsize = np.dtype(dtype).itemsize
 
     def run(
-        X, x_pitch, first, last, H, W, ph, pw, strip, strips, strips_per_image, tiles_per_strip, step,
+        transform, k, X, x_pitch, first, last, H, W, ph, pw, strip, strips, strips_per_image, tiles_per_strip, step,
         U, u_panel, u_channel, u_point, S, offsets,
     ):  # fmt: skip
         length = (tiles_per_strip - 1) * step + k
@@ -110,23 +157,29 @@ def transform_tiles(dtype, lanes, n, k):
                     copy_row(lanes, X, row + left, S, (s * k + y) * length + left, right - left)
             for t in range(0, tiles, lanes):
                 at = t // width * u_panel + t % width + (c - first) * u_channel
-                winograd_forward(n, k, lanes, S, 0, offsets, t, length, U, at, u_point)
+                call(transform, (address(S), address(offsets) + t * 8, length, address(U) + at * itemsize, u_point))
 
     values = vector(dtype)
-    return types.void(readonly(dtype), *[_int] * 12, values, *[_int] * 3, values, indexes), run
+    return types.void(_int, _int, readonly(dtype), *[_int] * 12, values, *[_int] * 3, values, indexes), run
 
 
-@vectorized
+@functools.cache
 def transform_channels(dtype, lanes, n):
     """Points of input tiles, a channel to a lane, for panels [first, last) of channels.
 
     Tile t of channel c goes to U[(c // width)*u_panel + c % width + t*width + point*u_point].  Otherwise as `transform_tiles`; S has
     room for n rows of each channel of a panel, and a vector.
     """
+    return _with_transform(_transform_channels, _forward, dtype, lanes, n, n)
+
+
+@vectorized
+def _transform_channels(dtype, lanes):
     width = 2 * lanes
+    itemsize = np.dtype(dtype).itemsize
 
     def run(
-        X, x_pitch, first, last, C, H, W, ph, pw, strip, strips, strips_per_image, tiles_per_strip, step,
+        transform, n, X, x_pitch, first, last, C, H, W, ph, pw, strip, strips, strips_per_image, tiles_per_strip, step,
         U, u_panel, u_point, S, offsets,
     ):  # fmt: skip
         length = (tiles_per_strip - 1) * step + n
@@ -152,10 +205,12 @@ def transform_channels(dtype, lanes, n):
                 for tile in range(tiles_per_strip):
                     at = panel * u_panel + (s * tiles_per_strip + tile) * width
                     for half in range(0, width, lanes):
-                        winograd_forward(n, n, lanes, S, tile * step, offsets, half, length, U, at + half, u_point)
+                        source = address(S) + tile * step * itemsize
+                        to = address(U) + (at + half) * itemsize
+                        call(transform, (source, address(offsets) + half * 8, length, to, u_point))
 
     values = vector(dtype)
-    return types.void(readonly(dtype), *[_int] * 13, values, *[_int] * 2, values, indexes), run
+    return types.void(_int, _int, readonly(dtype), *[_int] * 13, values, *[_int] * 2, values, indexes), run
 
 
 @vectorized
@@ -191,21 +246,26 @@ def multiply_points(dtype, lanes, height):
     ), run  # fmt: skip
 
 
-@vectorized
+@functools.cache
 def gather_results(dtype, lanes, n, m):
     """Results of the tiles from their products M (see `multiply_points`), plus bias, for rows [first, last).
 
     Z: room for m rows of each strip, tiles_per_strip*m cells and a vector long (twice a vector where m is longer), and one such
     tile more.  offsets: room for the tiles, rounded up to whole vectors.  finite[0] becomes NaN if a result is not finite.
     """
+    return _with_transform(_gather_results, _inverse, dtype, lanes, n, m)
+
+
+@vectorized
+def _gather_results(dtype, lanes):
     width = 2 * lanes
-    slack = (m + lanes - 1) // lanes * lanes
+    itemsize = np.dtype(dtype).itemsize
 
     def run(
-        M, m_panel, m_row, first, last, strip, strips, strips_per_image, tiles_per_strip, bias,
+        transform, m, M, m_panel, m_row, first, last, strip, strips, strips_per_image, tiles_per_strip, bias,
         out, o_pitch, P, Q, Z, offsets, finite,
     ):  # fmt: skip
-        length = tiles_per_strip * m + slack
+        length = tiles_per_strip * m + (m + lanes - 1) // lanes * lanes
         tiles = strips * tiles_per_strip
         for t in range(tiles):
             offsets[t] = t // tiles_per_strip * m * length + t % tiles_per_strip * m
@@ -214,8 +274,8 @@ def gather_results(dtype, lanes, n, m):
         for f in range(first, last):
             b = bias[f]
             for t in range(0, tiles, lanes):
-                source = t // width * m_panel + t % width + f * m_row
-                winograd_inverse(n, m, lanes, M, source, width, Z, offsets, t, length, finite, 0)
+                source = address(M) + (t // width * m_panel + t % width + f * m_row) * itemsize
+                call(transform, (source, width, address(Z), address(offsets) + t * 8, length, address(finite)))
             for s in range(strips):
                 image = (strip + s) // strips_per_image
                 top = (strip + s - image * strips_per_image) * m
@@ -228,7 +288,7 @@ def gather_results(dtype, lanes, n, m):
 
     values = vector(dtype)
     return types.void(
-        values, *[_int] * 8, readonly(dtype), values, *[_int] * 3, values, indexes, values
+        _int, _int, values, *[_int] * 8, readonly(dtype), values, *[_int] * 3, values, indexes, values
     ), run  # fmt: skip
 
 
@@ -240,14 +300,17 @@ def gather_filter_gradient(dtype, lanes, n, r):
     """
     width = 2 * lanes
     length = (r + lanes - 1) // lanes * lanes
+    itemsize = np.dtype(dtype).itemsize
 
     def run(M, m_panel, m_row, first, last, C, dW, Z, offsets, finite):
         for lane in range(lanes):
             offsets[lane] = lane * r * length
         for f in range(first, last):
             for c0 in range(0, C, lanes):
-                source = c0 // width * m_panel + c0 % width + f * m_row
-                winograd_inverse(n, r, lanes, M, source, width, Z, offsets, 0, length, finite, 0)
+                source = address(M) + (c0 // width * m_panel + c0 % width + f * m_row) * itemsize
+                winograd_inverse(
+                    n, r, lanes, itemsize, source, width, address(Z), address(offsets), length, address(finite)
+                )
                 for lane in range(min(lanes, C - c0)):
                     target = (f * C + c0 + lane) * r * r
                     for y in range(r):
