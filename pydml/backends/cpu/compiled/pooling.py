@@ -13,6 +13,7 @@ from numba import types
 from pydml.backends.cpu.compiled.simd import (
     MAXIMUM,
     SUM,
+    address,
     copy_row,
     first_maximum,
     readonly,
@@ -58,6 +59,7 @@ def max_pool_gradient(dtype, lanes, sw):
 
     S: room for a plane with its border columns, H * (W + 2 pw), not used where pw is 0.  I: room for Q integers as wide as a cell.
     """
+    itemsize = np.dtype(dtype).itemsize
 
     def run(X, x_pitch, D, d_pitch, first, last, C, H, W, Hf, Wf, sh, ph, pw, dX, P, Q, S, I):
         length = W + 2 * pw
@@ -76,10 +78,8 @@ def max_pool_gradient(dtype, lanes, sw):
                 top = p * sh - ph
                 begin = max(top, 0)
                 rows = min(top + Hf, H) - begin
-                if pw > 0:
-                    first_maximum(sw, lanes, S, begin * length, length, rows, Wf, W, I, 0, Q)
-                else:
-                    first_maximum(sw, lanes, X, source + begin * W, W, rows, Wf, W, I, 0, Q)
+                cells = address(S) if pw > 0 else address(X) + source * itemsize
+                first_maximum(sw, lanes, S, cells + begin * length * itemsize, length, rows, Wf, W, I, 0, Q)
                 corner = target + begin * W - pw
                 for q in range(Q):
                     if I[q] != -1:

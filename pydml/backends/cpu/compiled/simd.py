@@ -625,21 +625,22 @@ def reduce_columns(typingctx, operation, step, lanes, source, s, columns, target
 
 
 @intrinsic(prefer_literal=True)
-def first_maximum(typingctx, step, lanes, source, s, s_row, rows, columns, t_row, target, t, length):
-    """target[t + x] = i*t_row + j of the first largest cell source[s + x*step + i*s_row + j] with i < rows, j < columns.
+def first_maximum(typingctx, step, lanes, like, source, s_row, rows, columns, t_row, target, t, length):
+    """target[t + x] = i*t_row + j of the first largest cell source[x*step + i*s_row + j] with i < rows, j < columns.
 
     For x < length; the order is by rows, NaN is passed over, and -1 stands for no cell above -Infinity.  step and lanes are
-    constants.  target: integers as wide as the cells.
+    constants.  source: an address.  like: an array of the cells' type.  target: integers as wide as the cells.
     """
     distance = _literal(step)
 
     def generate(context, builder, signature, args):
-        _, _, source_, s_, s_row_, rows_, columns_, t_row_, target_, t_, length_ = args
+        _, _, _, source_, s_row_, rows_, columns_, t_row_, target_, t_, length_ = args
         integer = ir.IntType(target.dtype.bitwidth)
 
         def emit(e, place):
             integers = ir.VectorType(integer, e.lanes)
-            pointer = e.at(e.data(source, source_), builder.add(s_, builder.mul(place, e.int(distance))))
+            first = builder.inttoptr(source_, e.scalar.as_pointer())
+            pointer = e.at(first, builder.mul(place, e.int(distance)))
             lowest, nowhere = _identity(e, MAXIMUM), ir.Constant(integers, [-1] * e.lanes)
             largest = cgutils.alloca_once_value(builder, lowest)
             position = cgutils.alloca_once_value(builder, nowhere)
@@ -667,11 +668,11 @@ def first_maximum(typingctx, step, lanes, source, s, s_row, rows, columns, t_row
             to = e.at(e.data(target, target_), builder.add(t_, place))
             builder.store(builder.load(position), builder.bitcast(to, integers.as_pointer())).align = e.size
 
-        _row_loop(context, builder, source.dtype, _literal(lanes), length_, emit)
+        _row_loop(context, builder, like.dtype, _literal(lanes), length_, emit)
         return context.get_dummy_value()
 
     ints = types.intp
-    return types.void(step, lanes, source, ints, ints, ints, ints, ints, target, ints, ints), generate
+    return types.void(step, lanes, like, ints, ints, ints, ints, ints, target, ints, ints), generate
 
 
 def _emit_product(builder, e, height, a_pointers, a_column, b_base, depth, c_pointers, accumulate, starts):
