@@ -20,8 +20,8 @@ from pydml.builtins.aggregate import rowIndexMax, rowIndexMin
 from pydml.builtins.registry import kernel
 
 MIN_CELLS = 1 << 13
-# Cells of a tile of rows: smaller ones fit in a nearer cache, but each costs 50 microseconds of Python.
-EXTREME_CELLS = 1 << 18
+# Cells of a tile of rows: smaller ones fit in a nearer cache, but each costs 50 microseconds of Python, and hands the interpreter over.
+EXTREME_CELLS = 1 << 19
 MAX_PIECES, MIN_PIECE = 16, 64  # of a row, and cells of one
 RADIX = 1 << 17
 SAMPLE = 1 << 12  # cells that show whether many are equal
