@@ -1018,25 +1018,60 @@ def operate(typingctx, lanes, like, code, x, x_step, y, y_step, target, length):
 
     def generate(context, builder, signature, args):
         _, _, code_, x_, x_step_, y_, y_step_, target_, length_ = args
-        e, single = (_Emitter(context, builder, like.dtype, w) for w in (width, 1))
+        e = _Emitter(context, builder, like.dtype, width)
         pointers = [builder.inttoptr(p, e.scalar.as_pointer()) for p in (x_, y_, target_)]
-        whole = builder.sub(length_, builder.srem(length_, e.int(width)))
+        rest = builder.srem(length_, e.int(width))
+        whole = builder.sub(length_, rest)
+        # What is left of the last vector is put into vectors of its own and goes round again: so the code of each operation is
+        # there once.  One vector that overlaps the one before would not do, as the target may be an operand.
+        spare = []
+        for _ in range(3):
+            spare.append(builder.bitcast(cgutils.alloca_once(builder, e.vector), e.scalar.as_pointer()))
+        start = builder.block
+        turn, fill, empty, end = (builder.function.append_basic_block(n) for n in ("turn", "fill", "empty", "end"))
+        builder.branch(turn)
 
-        def loop(e, name, begin, end):
-            with cgutils.for_range_slice(builder, begin, end, e.int(e.lanes)) as (place, _):
-                x = e.load(e.at(pointers[0], builder.mul(place, x_step_)))
-                y = e.load(e.at(pointers[1], builder.mul(place, y_step_)))
-                e.store(_operation(e, name, x, y), e.at(pointers[2], place))
-
+        builder.position_at_end(turn)
+        places = [builder.phi(p.type) for p in pointers]
+        stop, is_rest = builder.phi(_I64), builder.phi(ir.IntType(1))
+        for phi, first, second in zip(
+            [*places, stop, is_rest],
+            [*pointers, whole, ir.Constant(ir.IntType(1), 0)],
+            [*spare, e.int(width), ir.Constant(ir.IntType(1), 1)],
+            strict=True,
+        ):
+            phi.add_incoming(first, start)
+            phi.add_incoming(second, fill)
         done = builder.append_basic_block("done")
         switch = builder.switch(code_, done)
         for number, name in enumerate(OPERATIONS):
             switch.add_case(ir.Constant(code_.type, number), block := builder.append_basic_block(f"operation{number}"))
             builder.position_at_end(block)
-            loop(e, name, e.int(0), whole)
-            loop(single, name, whole, length_)  # not one overlapping vector: the target may be an operand
+            with cgutils.for_range_slice(builder, e.int(0), stop, e.int(width)) as (place, _):
+                x = e.load(e.at(places[0], builder.mul(place, x_step_)))
+                y = e.load(e.at(places[1], builder.mul(place, y_step_)))
+                e.store(_operation(e, name, x, y), e.at(places[2], place))
             builder.branch(done)
         builder.position_at_end(done)
+        nothing_left = builder.icmp_signed("==", rest, e.int(0))
+        builder.cbranch(builder.or_(is_rest, nothing_left), empty, fill)
+
+        builder.position_at_end(fill)
+        for pointer, step, room in zip(pointers, (x_step_, y_step_), spare[:2], strict=False):
+            e.store(e.zero, room)
+            with cgutils.for_range(builder, rest) as loop:
+                cell = e.at(pointer, builder.mul(builder.add(whole, loop.index), step))
+                builder.store(builder.load(cell), e.at(room, loop.index))
+        fill_end = builder.block
+        builder.branch(turn)
+        for phi in [*places, stop, is_rest]:
+            phi.incomings[1] = (phi.incomings[1][0], fill_end)
+
+        builder.position_at_end(empty)
+        with cgutils.for_range(builder, rest) as loop:
+            builder.store(builder.load(e.at(spare[2], loop.index)), e.at(pointers[2], builder.add(whole, loop.index)))
+        builder.branch(end)
+        builder.position_at_end(end)
         return context.get_dummy_value()
 
     i = types.intp
