@@ -19,6 +19,7 @@ from __future__ import annotations
 from numba import types
 
 from pydml.backends.cpu.compiled.simd import (
+    add_vectors,
     alternate_row,
     copy_row,
     copy_strided,
@@ -359,15 +360,24 @@ def sum_over_pixels(dtype, lanes, height):
 def gather_sums(dtype, lanes, height):
     """Add up `parts` results of `sum_over_pixels` for rows [first, last) and write them to the filters' gradient."""
     width = 2 * lanes
+    rows_at_once = 32  # neighbours in T; read one by one they would be far apart
 
     def run(T, parts, part_size, rows, depth, first, last, dW):
-        row_panels = (rows + height - 1) // height
-        for f in range(first, last):
-            for k in range(depth):
-                at = (k // width * row_panels * height + f) * width + k % width
-                total = T[at]
-                for part in range(1, parts):
-                    total += T[at + part * part_size]
-                dW[f * depth + k] = total
+        padded = (rows + height - 1) // height * height
+        for f0 in range(first, last, rows_at_once):
+            for k in range(0, depth, width):
+                for f in range(f0, min(f0 + rows_at_once, last)):
+                    at = (k // width * padded + f) * width
+                    to = f * depth + k
+                    if k + width <= depth:
+                        copy_vectors(2, lanes, T, at, dW, to)
+                        for part in range(1, parts):
+                            add_vectors(2, lanes, T, at + part * part_size, dW, to)
+                    else:
+                        for x in range(depth - k):
+                            total = T[at + x]
+                            for part in range(1, parts):
+                                total += T[at + x + part * part_size]
+                            dW[to + x] = total
 
     return types.void(vector(dtype), *[_int] * 6, vector(dtype)), run

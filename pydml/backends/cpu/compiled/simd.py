@@ -239,6 +239,21 @@ def copy_vectors(typingctx, count, lanes, source, s, target, t):
     return types.void(count, lanes, source, types.intp, target, types.intp), generate
 
 
+@intrinsic(prefer_literal=True)
+def add_vectors(typingctx, count, lanes, source, s, target, t):
+    """target[t + i] += source[s + i] for i < count * lanes.  count and lanes are constants."""
+    counts, width = _literal(count), _literal(lanes)
+
+    def generate(context, builder, signature, args):
+        e = _Emitter(context, builder, target.dtype, width)
+        from_, to = e.at(e.data(source, args[2]), args[3]), e.at(e.data(target, args[4]), args[5])
+        for i in range(0, counts * width, width):
+            e.store(builder.fadd(e.load(to, i), e.load(from_, i)), to, i)
+        return context.get_dummy_value()
+
+    return types.void(count, lanes, source, types.intp, target, types.intp), generate
+
+
 @intrinsic
 def prefetch(typingctx, source, s):
     """Ask for the line of cache of source[s], which is needed soon; a place outside of the array does no harm."""
