@@ -162,7 +162,7 @@ class _SparseBlocks:
 
     def positions(self, seed: int) -> np.ndarray:
         """The sorted places in the whole matrix, row after row."""
-        parts = [self.places(seed, block) + block * self.size for block in range(self.count)]
+        parts = [np.add(self.places(seed, block), block * self.size, dtype=np.int64) for block in range(self.count)]
         return np.concatenate(parts) if parts else np.empty(0, np.int64)
 
     def structure(self, seed: int, spread: Any) -> tuple[np.ndarray, np.ndarray]:

@@ -214,6 +214,13 @@ def test_structure_of_sparse_cells(rows, cols, sparsity):
         np.testing.assert_array_equal(getattr(meaning.csr, part), getattr(X.csr, part))
 
 
+def test_places_beyond_2_to_the_31():
+    places = _SparseBlocks(300_000, 100_000, 1e-5).positions(3)
+    assert len(places) == 300_000
+    assert (np.diff(places) > 0).all()
+    assert 2.9e10 < places[-1] < 3e10
+
+
 def test_places_drawn_twice_are_drawn_again():
     blocks = _SparseBlocks(1000, 1000, 0.02)
     length = BLOCK
