@@ -1,7 +1,8 @@
 """What `--stats` shows: which operations took the time, where they stand in the script, and how much memory was used.
 
 With statistics, the executable calls builtins through `Statistics.wrap`.  An operation is told apart by its builtin and its
-DML line.  Scalar arithmetic that became plain Python is not counted: it has no builtin at run time.
+DML line.  Scalar arithmetic that became plain Python is not counted, nor are elements read from lists: they have no builtin
+at run time.
 """
 
 from __future__ import annotations
