@@ -19,6 +19,7 @@ import numpy as np
 from pydml.builtins.registry import builtin
 from pydml.diagnostics import fail
 from pydml.types import Type
+from pydml.values import arithmetic, type_of
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,8 @@ def _sizes(function: str, name: str, value: Sequence[Any], count: int, least: in
 
 
 def _bracket(value: Sequence[Any]) -> str:
-    return f"[{','.join(map(str, value))}]"
+    scalars = (bool, int, float, str)
+    return f"[{','.join(arithmetic.text(v) if isinstance(v, scalars) else 'a ' + type_of(v).data for v in value)}]"
 
 
 @lru_cache(maxsize=512)
@@ -144,6 +146,14 @@ def pool_geometry(
     return N, _fitting(function, "pool", ConvGeometry(C, H, W, C, Hp, Wp, sh, sw, ph, pw))
 
 
+def _geometry_of(geometry: Any, function: str, shapes: Sequence[Type]) -> tuple[int, ConvGeometry]:
+    """`conv_geometry` or `pool_geometry` of bracket lists that nobody has looked at yet."""
+    lists: list[Any] = [s.const for s in shapes]
+    if all(type(entry) in (int, float) for entries in lists for entry in entries):
+        return geometry(function, *lists)
+    return geometry.__wrapped__(function, *lists)  # tells what is wrong: as a key, TRUE equals 1 and a matrix is none
+
+
 def _fitting(function: str, window: str, g: ConvGeometry) -> ConvGeometry:
     if g.Hf > g.H + 2 * g.ph or g.Wf > g.W + 2 * g.pw:
         fail(
@@ -171,7 +181,7 @@ def _conv_rule(function: str, left: str, right: str, result: str) -> Callable[..
     def rule(left_type: Type, right_type: Type, *shapes: Type) -> tuple[int | None, int | None]:
         if any(s.const is None for s in shapes):
             return None, None
-        N, g = conv_geometry(function, *(s.const for s in shapes))
+        N, g = _geometry_of(conv_geometry, function, shapes)
         sizes = {"images": (N, g.image_cols), "filter": (g.F, g.filter_cols), "output": (N, g.output_cols)}
         names = {"images": "X", "filter": "W", "output": "dout"}
         texts = {
@@ -191,7 +201,7 @@ def _pool_rule(function: str, backward: bool) -> Callable[..., tuple[int | None,
         shapes = types[2:] if backward else types[1:]
         if any(s.const is None for s in shapes):
             return None, None
-        N, g = pool_geometry(function, *(s.const for s in shapes))
+        N, g = _geometry_of(pool_geometry, function, shapes)
         _check_size(function, "X", types[0], N, g.image_cols, f"input_shape gives N x C*H*W for {g}")
         if backward:
             _check_size(function, "dout", types[1], N, g.output_cols, f"the pooling gives N x C*P*Q for {g}")
@@ -326,6 +336,16 @@ conv2d.case(  # a filter larger than the stride, padding in one direction, two c
     "conv2d(matrix(seq(1,12), rows=1, cols=12), matrix(seq(1,12), rows=2, cols=6), input_shape=[1,2,2,3], "
     "filter_shape=[2,2,1,3], stride=[1,2], padding=[0,1])",
     "91 85 139 121 199 217 319 325",
+)
+conv2d.fails(
+    "conv2d(matrix(1, 1, 16), matrix(1, 1, 9), input_shape=[1,1,4,matrix(4, 1, 1)], filter_shape=[1,1,3,3], stride=[1,1], padding=[1,1])",
+    "value",
+    "must be positive numbers, got [1,1,4,a matrix]",
+)
+conv2d.fails(
+    "conv2d(matrix(1, 1, 16), matrix(1, 1, 9), input_shape=[1,1,4,4], filter_shape=[1,1,3,3], stride=[1,TRUE], padding=[1,1])",
+    "value",
+    "stride must be positive numbers, got [1,TRUE]",
 )
 conv2d.fails(
     "conv2d(matrix(1, rows=2, cols=27), matrix(1, rows=1, cols=16), input_shape=[2,3,3,3], filter_shape=[1,4,2,2], "
