@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import functools
 import gc
+import importlib
 import os
 import threading
 import time
@@ -118,6 +119,12 @@ def code_address(kernel: Any) -> int:
     """Where the code of a compiled kernel is, for kernels that call it (`compiled.simd.call`)."""
     (result,) = kernel.overloads.values()
     return result.library.get_pointer_to_function(result.fndesc.llvm_func_name)
+
+
+@functools.cache
+def kernels(name: str) -> Any:
+    """The module `compiled.NAME`, which imports Numba.  An import statement in a function is looked up anew with each call."""
+    return importlib.import_module(f"pydml.backends.cpu.compiled.{name}")
 
 
 @functools.cache

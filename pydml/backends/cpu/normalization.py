@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
 import numpy as np
 
-from pydml.backends.cpu.jit import vector_shape
+from pydml.backends.cpu.jit import kernels, vector_shape
 from pydml.backends.cpu.memory import float_dtype, streams
 from pydml.backends.cpu.threads import parallel_for
 from pydml.builtins.registry import kernel
@@ -15,14 +14,6 @@ from pydml.builtins.registry import kernel
 MIN_CELLS = 1 << 14  # below, NumPy is as fast
 CACHED_BYTES = 192 << 10  # cells of the channels that are taken at once
 LEAST_PIECE = 2 << 10  # bytes of an image that are read at once
-
-
-@cache
-def _compiled() -> Any:
-    """The kernels, which import Numba.  An import in a function is looked up anew with each call."""
-    from pydml.backends.cpu.compiled import normalization
-
-    return normalization
 
 
 def _flat(X: Any, dtype: Any) -> Any:
@@ -40,7 +31,7 @@ def batch_norm2d_by_channel(
 ) -> Any:
     if X.size < MIN_CELLS:
         return NotImplemented
-    compiled = _compiled()
+    compiled = kernels("normalization")
 
     dtype = float_dtype(X)
     N, C = X.shape[0], gamma.shape[0]
@@ -102,7 +93,7 @@ def batch_norm2d_backward_by_channel(
 ) -> Any:
     if X.size < MIN_CELLS:
         return NotImplemented
-    compiled = _compiled()
+    compiled = kernels("normalization")
 
     dtype = float_dtype(X, dout)
     N, C = X.shape[0], gamma.shape[0]

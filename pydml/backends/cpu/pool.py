@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
 import numpy as np
 
-from pydml.backends.cpu.jit import vector_shape
+from pydml.backends.cpu.jit import kernels, vector_shape
 from pydml.backends.cpu.memory import buffer, flat, float_dtype
 from pydml.backends.cpu.threads import parallel_for
 from pydml.builtins import conv
@@ -21,14 +20,6 @@ CELLS_PER_NS = 1.0  # window cells of one core, to tell small work
 BIAS_CELLS = 1 << 18  # cells of a tile of the bias operations
 
 
-@cache
-def _pooling() -> Any:
-    """The kernels, which import Numba.  An import in a function is looked up anew with each call."""
-    from pydml.backends.cpu.compiled import pooling
-
-    return pooling
-
-
 def _is_tiny(g: ConvGeometry, images: int) -> bool:
     return g.output_cols <= TINY_WINDOWS and images * g.output_cols * g.Hf * g.Wf <= TINY_CELLS
 
@@ -37,7 +28,7 @@ def _pool(X: np.ndarray, g: ConvGeometry, average: bool) -> np.ndarray:
     """(N, C*H*W) -> (N, C*P*Q)."""
     if _is_tiny(g, len(X)):
         return conv.pool_average(X, g) if average else conv.pool_max(X, g)
-    pooling = _pooling()
+    pooling = kernels("pooling")
 
     dtype = float_dtype(X)
     images, pitch = flat(X, dtype)
@@ -68,7 +59,7 @@ def max_pool_gradient(X: np.ndarray, dout: np.ndarray, g: ConvGeometry) -> np.nd
     """(N, C*H*W), (N, C*P*Q) -> (N, C*H*W)."""
     if _is_tiny(g, len(X)):
         return conv.pool_max_gradient(X, dout, g)
-    pooling = _pooling()
+    pooling = kernels("pooling")
 
     dtype = float_dtype(X, dout)
     images, pitch = flat(X, dtype)
@@ -103,7 +94,7 @@ def average_pool_gradient(dout: np.ndarray, g: ConvGeometry) -> np.ndarray:
     """(N, C*P*Q) -> (N, C*H*W)."""
     if _is_tiny(g, len(dout)):
         return conv.pool_average_gradient(dout, g)
-    pooling = _pooling()
+    pooling = kernels("pooling")
 
     dtype = float_dtype(dout)
     gradients, pitch = flat(dout, dtype)
