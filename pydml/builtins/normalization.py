@@ -69,11 +69,12 @@ def batch_norm2d(
     shift = beta[:, 0] - mean * scale
     out = (images * scale[:, None] + shift[:, None]).reshape(X.shape)
 
-    columns = (_column(values, X.dtype) for values in (moved_mean, moved_var, mean, inv_std))
+    columns = (as_column(values, X.dtype) for values in (moved_mean, moved_var, mean, inv_std))
     return out.astype(X.dtype, copy=False), *columns
 
 
-def _column(values: Any, dtype: Any) -> Any:
+def as_column(values: Any, dtype: Any) -> Any:
+    """A number for each channel as a matrix (C, 1)."""
     return values.reshape(-1, 1).astype(dtype, copy=False)
 
 
@@ -109,4 +110,4 @@ def batch_norm2d_backward(X: Any, dout: Any, gamma: Any, epsilon: float, cache_m
     dgamma = (gradient * normalised).sum(axis=(0, 2), dtype=np.float64)
     scale = gamma[:, 0] * inv_std
     dX = scale[:, None] * (gradient - (dbeta / cells)[:, None] - normalised * (dgamma / cells)[:, None])
-    return dX.reshape(X.shape).astype(X.dtype, copy=False), _column(dgamma, X.dtype), _column(dbeta, X.dtype)
+    return dX.reshape(X.shape).astype(X.dtype, copy=False), as_column(dgamma, X.dtype), as_column(dbeta, X.dtype)

@@ -9,6 +9,7 @@ import numpy as np
 from pydml.backends.cpu.jit import kernels, vector_shape
 from pydml.backends.cpu.memory import float_dtype, streams
 from pydml.backends.cpu.threads import parallel_for
+from pydml.builtins.normalization import as_column
 from pydml.builtins.registry import kernel
 
 MIN_CELLS = 1 << 14  # below, NumPy is as fast
@@ -77,14 +78,7 @@ def batch_norm2d_by_channel(
         apply = compiled.scale_and_shift(dtype, vector_shape(dtype)[0])
         a, b = scale.astype(dtype), shift.astype(dtype)
         parallel_for(lambda s, e: apply(images, N, C, cells, s, e, a, b, target, stream), C, X.size * 0.5)
-    column = (C, 1)
-    return (
-        out,
-        moved_mean.astype(dtype, copy=False),
-        moved_var.astype(dtype, copy=False),
-        mean.reshape(column).astype(dtype, copy=False),
-        inv_std.reshape(column).astype(dtype, copy=False),
-    )
+    return out, *(as_column(values, dtype) for values in (moved_mean, moved_var, mean, inv_std))
 
 
 @kernel("batch_norm2d_backward", "dense", "dense", "dense", "dense", "dense")
@@ -110,5 +104,4 @@ def batch_norm2d_backward_by_channel(
         run(images, gradient, N, C, cells, begin, end, together, mean, inv_std, g, sums, dbeta, dgamma, target, stream)
 
     parallel_for(channels, C, X.size * 1.0)
-    column = (C, 1)
-    return dX, dgamma.reshape(column).astype(dtype, copy=False), dbeta.reshape(column).astype(dtype, copy=False)
+    return dX, as_column(dgamma, dtype), as_column(dbeta, dtype)
