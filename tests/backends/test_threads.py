@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 import time
+import weakref
 
 import numpy as np
 import pytest
@@ -110,6 +111,38 @@ def test_nested_regions_run_on_the_thread_that_enters_them():
             time.sleep(0.02)
 
     threads.parallel_for(outer, 2, grain=1)
+
+
+def test_arrays_are_free_while_pool_threads_have_not_looked_yet():
+    """A machine under load wakes them late; invitations of regions that are over must not keep arrays alive."""
+    threads.set_threads(2)
+    busy, over = threading.Event(), threading.Event()
+
+    def hold(start, stop):
+        if threading.current_thread().name.startswith("pydml"):
+            busy.set()
+        over.wait(20)
+
+    helpers = threads._pool.threads or 1
+    holders = [threading.Thread(target=threads.parallel_for, args=(hold, 2)) for _ in range(helpers)]
+    for holder in holders:
+        holder.start()
+    assert busy.wait(20)
+    late = threads._pool.regions.qsize
+    deadline = time.monotonic() + 20
+    while late() and time.monotonic() < deadline:  # until each pool thread holds
+        time.sleep(0.001)
+    try:
+        values = np.ones(10)
+        watched = weakref.ref(values)
+        threads.parallel_for(lambda start, stop, values=values: values.sum(), 4)
+        assert late() == 1
+        del values
+        assert watched() is None
+    finally:
+        over.set()
+        for holder in holders:
+            holder.join(20)
 
 
 def test_callers_in_many_threads_get_the_same_result():

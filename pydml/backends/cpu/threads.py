@@ -273,6 +273,7 @@ class _Region:
                         self.next = self.tiles
             if interrupt is not None:
                 raise interrupt
+        del self.run  # a thread that has not woken yet still has the region in its queue, but its arrays are free
 
 
 @functools.cache
