@@ -21,23 +21,24 @@ from contestants import Network  # noqa: E402
 
 import pydml  # noqa: E402
 
-# name: (network, side of the images, batch sizes), single precision; the middle one is what the others are compared with
+# name: (network, side of the images, images of a round where a batch has fewer, batch sizes), single precision; the middle size is what the
+# others are compared with
 BATCHES = {
-    "lenet": ("lenet", 28, (8, 16, 32, 64, 128, 256, 512)),
-    "alexnet": ("alexnet", 224, (8, 16, 32, 64, 128, 256, 512)),
-    "resnet18, 64 x 64": ("resnet18", 64, (8, 16, 32, 64, 128, 256, 512)),
+    "lenet": ("lenet", 28, 1024, (8, 16, 32, 64, 128, 256, 512)),
+    "alexnet": ("alexnet", 224, 32, (8, 32, 64, 128, 512)),
+    "resnet18, 64 x 64": ("resnet18", 64, 64, (8, 32, 64, 128, 512)),
 }
 DATA_SIZES = (2_048, 8_192, 16_384, 32_768, 65_536)
-QUICK_BATCHES = {"lenet": ("lenet", 28, (8, 16, 32)), "resnet18, 64 x 64": ("resnet18", 64, (1, 2, 4))}
+QUICK_BATCHES = {"lenet": ("lenet", 28, 8, (8, 16, 32)), "resnet18, 64 x 64": ("resnet18", 64, 1, (1, 2, 4))}
 QUICK_SIZES = (256, 512, 1_024)
 
 
-def by_batch(name, side, batches, options):
+def by_batch(name, side, images, batches, options):
     """Seconds per image of a training step, by batch size: median of steps in rising and then in falling order of the sizes."""
     seconds = {batch: [] for batch in batches}
     for batch in [*batches, *reversed(batches)]:
         network = Network.without_images(name, batch, "single", side, options.threads)
-        per_turn = max(1, options.images // batch)
+        per_turn = max(1, images // batch)
         times = measure.in_turn_with_script(network.ours(per_turn), {}, options.rounds, options.seconds)["pydml"]
         seconds[batch] += [s / (per_turn * batch) for s in times.wall]
     return {batch: statistics.median(found) for batch, found in seconds.items()}
@@ -83,13 +84,12 @@ def main(arguments=None):
     parser.add_argument("--only", default="", help="cases whose name contains this")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=20, help="no further round of a size after this time")
-    parser.add_argument("--images", type=int, default=1024, help="of a round, where a batch has fewer")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--quick", action="store_true", help="small sizes, a few seconds in all")
     parser.add_argument("--json", help="write the rows to this file")
     options = parser.parse_args(arguments)
     if options.quick:
-        options.rounds, options.images = 2, 8
+        options.rounds = 2
     pydml.keep_freed_memory()  # as the command line does
     found = []
     print("| case | seconds per image | ratio |\n|---|---|---|")
@@ -99,9 +99,9 @@ def main(arguments=None):
             print(f"| {row['case']} | {row['ours_s']:.3g} | {row['ratio']:.2f} |", flush=True)
         found.extend(some)
 
-    for case, (name, side, batches) in (QUICK_BATCHES if options.quick else BATCHES).items():
+    for case, sizes in (QUICK_BATCHES if options.quick else BATCHES).items():
         if options.only in case:
-            show(rows(case, "batch {:,}", by_batch(name, side, batches, options)))
+            show(rows(case, "batch {:,}", by_batch(*sizes, options)))
     if options.only in "epoch of lenet":
         show(rows("epoch of lenet", "{:,} images", by_data_size(QUICK_SIZES if options.quick else DATA_SIZES, options)))
     measure.write(options.json, found)

@@ -66,7 +66,6 @@ class Network:
         """Model and moving averages before the first step, from the DML library."""
         import pydml
 
-        pydml.keep_freed_memory()  # as the command line does
         result = pydml.run(
             _INIT[self.kind],
             **(self.inputs | {"K": self.classes}),
@@ -92,7 +91,7 @@ class Network:
         return getattr(torch_networks, self.kind)(model, dtype)
 
     def torch(self, steps: int = 1, channels_last: bool = False, compiled: bool = False) -> Callable[[], float]:
-        """The same for PyTorch with SGD and momentum, which is less work than LARS."""
+        """An action that does steps of PyTorch with SGD and momentum, which is less work than LARS."""
         import torch
 
         network = self.torch_network()
@@ -114,10 +113,11 @@ class Network:
 
         return run
 
-    def ours_predict(self) -> Callable[[], np.ndarray]:
-        """Returns the probabilities of the batch."""
+    def ours_predict(self, calls: int = 1) -> Callable[[], np.ndarray]:
+        """An action that predicts the same batch `calls` times; it returns the probabilities."""
         import pydml
 
+        pydml.keep_freed_memory()  # as the command line does
         model, averages = self.start()
         script = pydml.compile(
             HERE / f"{self.kind}_predict.dml",
@@ -126,9 +126,17 @@ class Network:
             precision=self.precision,
             threads=self.threads,
         )
-        return lambda: script(X=self.X, model=model, averages=averages, **self.inputs)["out"]
 
-    def torch_predict(self, channels_last: bool = False, compiled: bool = False) -> Callable[[], np.ndarray]:
+        def run() -> np.ndarray:
+            for _ in range(calls):
+                out = script(X=self.X, model=model, averages=averages, **self.inputs)["out"]
+            return out
+
+        return run
+
+    def torch_predict(
+        self, calls: int = 1, channels_last: bool = False, compiled: bool = False
+    ) -> Callable[[], np.ndarray]:
         import torch
 
         network = self.torch_network().eval()
@@ -140,9 +148,25 @@ class Network:
 
         def run() -> np.ndarray:
             with torch.inference_mode():
-                return torch.softmax(forward(images), 1).numpy()
+                for _ in range(calls):
+                    out = torch.softmax(forward(images), 1)
+                return out.numpy()
 
         return run
+
+
+def contestant(
+    network: dict[str, Any], method: str, *arguments: Any, keep: bool = False, **settings: Any
+) -> Callable[[], Any]:
+    """The action of a method of `Network`, made in a process of its own.
+
+    network: what makes the network.  keep: the process keeps the memory that it frees.
+    """
+    if keep:
+        import pydml
+
+        pydml.keep_freed_memory()
+    return getattr(Network(**network), method)(*arguments, **settings)
 
 
 class Training(io.TextIOBase):
@@ -153,6 +177,7 @@ class Training(io.TextIOBase):
     def __init__(self, network: Network, steps: int):
         import pydml
 
+        pydml.keep_freed_memory()  # as the command line does
         self.steps = steps
         self.script = pydml.Script(
             HERE / f"{network.name}.dml",

@@ -14,7 +14,7 @@ from pathlib import Path
 sys.path[:0] = [str(Path(__file__).resolve().parents[1] / "networks"), str(Path(__file__).resolve().parents[2])]
 
 import measure  # noqa: E402
-from contestants import Network, systemds_seconds  # noqa: E402
+from contestants import Network, contestant, systemds_seconds  # noqa: E402
 
 # name: (network, batch, precision, steps of a call)
 CASES = {
@@ -31,6 +31,7 @@ SYSTEMDS = {
     "resnet18 double 16": ("resnet18", 16, 4, 1),
     "lenet double 256": ("lenet", 256, 400, 200),
 }
+AT_ONCE = 3  # processes of PyTorch beside ours
 QUICK = {
     "alexnet single 2": ("alexnet", 2, "single", 1),
     "resnet18 single 2": ("resnet18", 2, "single", 1),
@@ -39,21 +40,25 @@ QUICK = {
 
 
 def against_torch(case, options):
+    """Times of pydml and of its peers, and the steps of a turn, for some peers after the other: memory does not hold all at once."""
     name, batch, precision, steps = case
-    network = Network(
-        name, batch, precision, size=64 if options.quick and name != "lenet" else 0, threads=options.threads
-    )
-    contestants = {}
-    for peer in options.peers.split(","):
-        if peer == "eager" or precision == "single":
+    size = 64 if options.quick and name != "lenet" else 0
+    network = {"name": name, "batch": batch, "precision": precision, "size": size, "threads": options.threads}
+    peers = options.peers.split(",")
+    if precision == "double":
+        peers = [peer for peer in peers if peer.startswith("eager")]
+    for some in (peers[i : i + AT_ONCE] for i in range(0, len(peers), AT_ONCE)):
+        contestants = {}
+        for peer in some:
             label, settings = measure.PEERS[peer]
-            contestants[label] = network.torch(steps, **settings)
-    return measure.in_turn_with_script(network.ours(steps), contestants, options.rounds, options.seconds), steps
+            contestants[label] = measure.Elsewhere(contestant, network, "torch", steps, **settings)
+        training = Network.without_images(**network).ours(steps)
+        yield measure.in_turn_with_script(training, contestants, options.rounds, options.seconds), steps
 
 
 def against_systemds(case, options):
     name, batch, steps, skip = case
-    network = Network(name, batch, "double", threads=options.threads)
+    network = Network.without_images(name, batch, "double", threads=options.threads)
     ours = measure.in_turn_with_script(network.ours(), {}, min(steps, 20))["pydml"]
     theirs = measure.Times()
     theirs.wall = systemds_seconds(name, options.systemds, batch, network.size, network.classes, steps, skip)
@@ -65,7 +70,7 @@ def against_systemds(case, options):
 
 
 def main(arguments=None):
-    parser = measure.arguments(__doc__, peers="eager,channels_last,compiled", rounds=5, seconds=60)
+    parser = measure.arguments(__doc__, peers=",".join(measure.PEERS), rounds=5, seconds=60)
     parser.add_argument("--systemds", help="folder of SystemDS.jar and lib/, to compare with it, too")
     parser.add_argument("--quick", action="store_true", help="small cases, a few seconds in all")
     options = parser.parse_args(arguments)
@@ -74,15 +79,11 @@ def main(arguments=None):
     found = []
     print(measure.HEADER)
     for name, case in (QUICK if options.quick else CASES).items():
-        if options.only in name:
-            times, steps = against_torch(case, options)
-            rows = measure.rows(
-                "train_step",
-                name,
-                times,
-                units=steps,
-                images_per_s=case[1] * steps / statistics.median(times["pydml"].wall),
-            )
+        if options.only not in name:
+            continue
+        for times, steps in against_torch(case, options):
+            speed = case[1] * steps / statistics.median(times["pydml"].wall)
+            rows = measure.rows("train_step", name, times, units=steps, images_per_s=speed)
             found += rows
             for row in rows:
                 print(measure.line(row), flush=True)
