@@ -29,12 +29,13 @@ def test_running_and_largest(rng, name, dtype):
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
-@pytest.mark.parametrize("piece", [1, 3, 64])
+@pytest.mark.parametrize("narrow", [0, 32])
 @pytest.mark.parametrize("name", ["rowIndexMax", "rowIndexMin"])
-def test_last_of_equal_extremes(rng, monkeypatch, name, piece, dtype):
+def test_last_of_equal_extremes(rng, monkeypatch, name, narrow, dtype):
     monkeypatch.setattr(ordering, "MIN_CELLS", 1)
     monkeypatch.setattr(ordering, "EXTREME_CELLS", 64)  # tiles of few rows, most of them without what follows
-    monkeypatch.setattr(ordering, "MIN_PIECE", piece)
+    monkeypatch.setattr(ordering, "NARROW_CELLS", 64)
+    monkeypatch.setattr(ordering, "NARROW", narrow)
     X = rng.normal(size=(300, 9)).astype(dtype)
     X[10:20] = np.round(X[10:20])  # several are equal
     X[30, 4] = X[31] = np.nan
@@ -46,7 +47,19 @@ def test_last_of_equal_extremes(rng, monkeypatch, name, piece, dtype):
     X[56:63] = np.arange(63).reshape(7, 9)
     X[57], X[58, [0, 7]], X[58, [1, 2]] = np.nan, 1000, -1000
     builtin = registry.get(name)
-    for A in (X, X[:, ::-1], X[::2], np.asfortranarray(X), X[:, :4], X[:0], X[:1]):
+    even = np.ascontiguousarray(X[:, 1:])  # cells in pairs
+    for A in (
+        X,
+        X[:, ::-1],
+        X[::2],
+        np.asfortranarray(X),
+        X[:, :4],
+        X[:0],
+        X[:1],
+        even,
+        even[:, :1].copy(),
+        even[:, :2].copy(),
+    ):
         got, wanted = builtin.run(A), builtin.meaning(A)
         assert got.dtype == wanted.dtype
         np.testing.assert_array_equal(got, wanted)

@@ -15,14 +15,16 @@ from typing import Any
 
 import numpy as np
 
+from pydml.backends.cpu.memory import buffer
 from pydml.backends.cpu.threads import parallel_for
 from pydml.builtins.aggregate import rowIndexMax, rowIndexMin
 from pydml.builtins.registry import kernel
 
 MIN_CELLS = 1 << 13
-# Cells of a tile of rows: smaller ones fit in a nearer cache, but each costs 50 microseconds of Python, and hands the interpreter over.
-EXTREME_CELLS = 1 << 19
-MAX_PIECES, MIN_PIECE = 16, 64  # of a row, and cells of one
+# Cells of a tile of rows: smaller ones fit in a nearer cache, but each costs some microseconds of Python, and hands the interpreter over.
+EXTREME_CELLS = 1 << 18
+NARROW = 32  # columns up to which rows are so short that work on whole columns is faster
+NARROW_CELLS = 1 << 17  # of a tile of such rows
 RADIX = 1 << 17
 SAMPLE = 1 << 12  # cells that show whether many are equal
 NS_PER_CELL = 1.0
@@ -56,56 +58,84 @@ _running("cummax", np.maximum, True)
 # ---- largest cells of rows
 
 
+PAIRS = {np.dtype(np.float32): np.complex64, np.dtype(np.float64): np.complex128}
+
+
 def _last_extreme(
     X: np.ndarray, first: Callable[..., np.ndarray], meaning: Callable[[np.ndarray], np.ndarray]
 ) -> np.ndarray:
     """1-based column of the extreme cell of each row, of equal ones the last.  first: finds the first of them.
 
-    The rows are cut in pieces, so that equal cells are looked for only among the extremes of the pieces and in the piece with the extreme
-    of the row: comparing all cells takes longer than finding the extremes.
+    A tile is copied from its last cell to its first, so that the first extreme there is the last one here.  NumPy copies pairs of cells
+    faster, as numbers of twice the size; then the other cell of the pair may be the later one.
     """
     n, m = X.shape
-    pieces = next((k for k in range(MAX_PIECES, 1, -1) if m % k == 0 and m // k >= MIN_PIECE), 1)
-    length = m // pieces
-    out = np.empty((n, 1), X.dtype)
+    paired = m % 2 == 0
+    cells = X.reshape(-1)
+    items = cells.view(PAIRS[X.dtype]) if paired else cells
+    width = items.size // n
+    found = np.empty(n, np.intp)  # column in the turned tile; rows of a tile from its last to its first
     step = max(1, EXTREME_CELLS // m)
 
     def some(start: int, stop: int) -> None:
         for tile in range(start, stop):
-            rows = slice(tile * step, min((tile + 1) * step, n))
-            part = X[rows]
-            parts = part.reshape(-1, length)
-            index = first(parts, axis=1)
-            ends = part.reshape(-1).take(index + np.arange(0, part.size, length)).reshape(-1, pieces)
-            piece = first(ends, axis=1)
-            place = piece + np.arange(0, ends.size, pieces)
-            extreme = ends.take(place)[:, None]
-            cells = parts.take(place, axis=0) if pieces > 1 else part
-            same, same_ends = cells == extreme, ends == extreme
-            out[rows, 0] = index.take(place) + piece * length + 1
-            # Mostly there is one in each row; counting by row takes longer than all the rest.
-            once = np.count_nonzero(same) == np.count_nonzero(same_ends) == len(part)
-            if not once or np.isnan(extreme).any():
-                # several are equal, or the extreme is NaN, which equals nothing
-                wrong = (np.count_nonzero(same, axis=1) != 1) | (np.count_nonzero(same_ends, axis=1) != 1)
-                out[np.arange(n)[rows][wrong]] = meaning(part[wrong])
+            top, bottom = tile * step, min((tile + 1) * step, n)
+            turned = items[top * width : bottom * width][::-1].copy().view(X.dtype)
+            found[top:bottom] = first(turned.reshape(-1, m), axis=1)[::-1]
 
     parallel_for(some, -(-n // step), X.size * NS_PER_CELL)
+    # found counts pairs from the end of the row, but the cells of a pair from its begin
+    column = (m - 2 + (found & 1) * 2 if paired else m - 1) - found
+    place = column + np.arange(0, X.size, m)
+    extreme = cells.take(place)
+    if paired:
+        column |= cells.take(place | 1) == extreme
+    out = (column + 1).astype(X.dtype).reshape(n, 1)
+    unknown = np.isnan(extreme)
+    if unknown.any():  # the first NaN was found, which is to be passed over
+        out[unknown] = meaning(X[unknown])
     return out
 
 
-def _suits(X: np.ndarray) -> bool:
-    return X.size >= MIN_CELLS and X.shape[1] >= 4 and X.flags.c_contiguous
+def _last_extreme_narrow(X: np.ndarray, extreme: np.ufunc, meaning: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """The same for few columns.  extreme: of two cells.  Of the columns that hold the extreme of a row, the one with the largest number."""
+    n, m = X.shape
+    out = np.empty((n, 1), X.dtype)
+    numbers = np.arange(1, m + 1, dtype=np.uint8)[:, None]
+    step = NARROW_CELLS // m
+
+    def some(start: int, stop: int) -> None:
+        for tile in range(start, stop):
+            top, bottom = tile * step, min((tile + 1) * step, n)
+            columns = buffer("columns of rows", m * step, X.dtype)[: m * (bottom - top)].reshape(m, -1)
+            np.copyto(columns, X[top:bottom].T)
+            same = np.equal(columns, extreme.reduce(columns, axis=0)).view(np.uint8)
+            np.multiply(same, numbers, out=same)
+            out[top:bottom, 0] = np.maximum.reduce(same, axis=0)
+
+    parallel_for(some, -(-n // step), X.size * NS_PER_CELL)
+    unknown = out[:, 0] == 0
+    if unknown.any():  # the extreme is NaN, which equals nothing
+        out[unknown] = meaning(X[unknown])
+    return out
+
+
+def _index_of_extreme(
+    X: np.ndarray, first: Callable[..., np.ndarray], extreme: np.ufunc, meaning: Callable[[np.ndarray], np.ndarray]
+) -> Any:
+    if X.size < MIN_CELLS or not X.flags.c_contiguous:
+        return NotImplemented
+    return _last_extreme_narrow(X, extreme, meaning) if X.shape[1] <= NARROW else _last_extreme(X, first, meaning)
 
 
 @kernel("rowIndexMax", "dense")
 def rowIndexMax_tiles(X):
-    return _last_extreme(X, np.argmax, rowIndexMax.meaning) if _suits(X) else NotImplemented
+    return _index_of_extreme(X, np.argmax, np.maximum, rowIndexMax.meaning)
 
 
 @kernel("rowIndexMin", "dense")
 def rowIndexMin_tiles(X):
-    return _last_extreme(X, np.argmin, rowIndexMin.meaning) if _suits(X) else NotImplemented
+    return _index_of_extreme(X, np.argmin, np.minimum, rowIndexMin.meaning)
 
 
 # ---- order statistics
