@@ -19,6 +19,7 @@ from pydml.values import Sparse, arithmetic
 from pydml.values.storage import SPARSITY_TURN_POINT, check_dense_size
 
 BLOCK = 1 << 18
+GROUP_PLACES = 1 << 16
 _NS_PER_CELL, _NS_PER_PLACE = 5, 20
 PDFS = ("uniform", "normal", "poisson")
 
@@ -103,6 +104,18 @@ def _generator(seed: int, block: int, use: int = 0) -> np.random.Generator:
     return np.random.Generator(np.random.Philox(key=seed | (block << 65) | (use << 64)))
 
 
+def _restart(generator: np.random.Generator, seed: int, block: int, use: int = 0) -> None:
+    """Make of any generator that of `_generator`, in a tenth of the time of a new one."""
+    key = seed | (block << 65) | (use << 64)
+    state = {"counter": _NO_WORDS, "key": np.array([key & (2**64 - 1), key >> 64], np.uint64)}
+    generator.bit_generator.state = {
+        "bit_generator": "Philox", "state": state, "buffer": _NO_WORDS, "buffer_pos": 4, "has_uint32": 0, "uinteger": 0
+    }  # fmt: skip
+
+
+_NO_WORDS = np.zeros(4, np.uint64)
+
+
 def _drawing(pdf: str, minimum: float, maximum: float, rate: float):
     """A function draw(generator, part) that fills the flat array `part`."""
 
@@ -138,53 +151,91 @@ class _SparseBlocks:
         """How many places the blocks before this one have."""
         return round(self.sparsity * min(self.cells, block * self.size))
 
-    def places(self, seed: int, block: int) -> np.ndarray:
-        """The sorted places of one block, counted from its begin."""
+    def places(self, seed: int, begin: int, end: int) -> np.ndarray:
+        """The sorted places in blocks begin:end, counted from the first cell of these.
+
+        In each block cells are drawn until there are as many different ones as wanted.
+        """
+        cells = min(self.cells, end * self.size) - begin * self.size
+        dtype = np.int32 if cells < 2**31 else np.int64
+        ends = [self.first(block) - self.first(begin) for block in range(begin, end + 1)]
+        places = np.empty(ends[-1], dtype)
+        generator = _generator(seed, begin, use=1)
+        draws = [self._draw(generator, seed, block) for block in range(begin, end)]
+        for i, drawn in enumerate(draws):
+            part = places[ends[i] : ends[i + 1]]
+            np.add(drawn[: part.size], i * self.size, out=part, casting="unsafe")
+            part.sort()
+        first = np.ones(places.size, bool)
+        np.not_equal(places[1:], places[:-1], out=first[1:])
+        if first.all():
+            return places
+        # Few meet: those that are missing are found among themselves, and merged with the others once.
+        wanted = missing = np.bincount(places[~first] // self.size, minlength=end - begin)
+        used = np.diff(ends)
+        places, added = places[first], np.empty(0, dtype)
+        while missing.any():
+            more = [added]
+            for i in np.flatnonzero(missing):
+                stop = int(used[i] + missing[i])
+                if stop > draws[i].size:
+                    draws[i] = self._draw(generator, seed, begin + int(i), 2 * stop)
+                more.append((draws[i][used[i] : stop] + i * self.size).astype(dtype))
+            used += missing
+            added = np.unique(np.concatenate(more))
+            added = added[places[np.minimum(np.searchsorted(places, added), places.size - 1)] != added]
+            missing = wanted - np.bincount(added // self.size, minlength=end - begin)
+        return np.insert(places, np.searchsorted(places, added), added)
+
+    def _draw(self, generator: np.random.Generator, seed: int, block: int, count: int = 0) -> np.ndarray:
+        """Places in a block as its generator draws them, at least `count` where they may meet.  generator: any, which becomes this one.
+
+        A generator gives the same numbers however many are asked for at once, so that those for meetings are drawn with the others.
+        """
         length = min(self.cells, (block + 1) * self.size) - block * self.size
         wanted = self.first(block + 1) - self.first(block)
-        generator = _generator(seed, block, use=1)
+        _restart(generator, seed, block, use=1)
         if wanted > length // 16:
-            chosen = generator.choice(length, wanted, replace=False, shuffle=False)
-            chosen.sort()
-            return chosen
-        # Few meet: what is drawn twice is drawn again, until there are as many as wanted.
-        dtype = np.int32 if length < 2**31 else np.int64
-        chosen = np.sort(generator.integers(0, length, wanted, dtype))
-        while True:
-            new = np.ones(wanted, bool)
-            np.not_equal(chosen[1:], chosen[:-1], out=new[1:])
-            missing = wanted - int(np.count_nonzero(new))
-            if missing == 0:
-                return chosen
-            more = np.sort(generator.integers(0, length, missing, dtype))
-            chosen = chosen[new]  # merged, as sorting all of them again would take as long as the first time
-            chosen = np.insert(chosen, np.searchsorted(chosen, more), more)
+            return generator.choice(length, wanted, replace=False, shuffle=False)
+        count = max(count, wanted + wanted * wanted // length + 8)  # about twice as many as will meet
+        return generator.integers(0, length, count, np.int32 if length < 2**31 else np.int64)
+
+    @property
+    def group(self) -> int:
+        """How many blocks are worked on at once: whole vectors of NumPy, and numbers of 32 bits."""
+        each = max(1, self.total // max(1, self.count))
+        return max(1, min(GROUP_PLACES // each, 2**31 // self.size - 1))
 
     def positions(self, seed: int) -> np.ndarray:
         """The sorted places in the whole matrix, row after row."""
-        parts = [np.add(self.places(seed, block), block * self.size, dtype=np.int64) for block in range(self.count)]
+        parts = [
+            np.add(self.places(seed, begin, min(begin + self.group, self.count)), begin * self.size, dtype=np.int64)
+            for begin in range(0, self.count, self.group)
+        ]
         return np.concatenate(parts) if parts else np.empty(0, np.int64)
 
     def structure(self, seed: int, spread: Any) -> tuple[np.ndarray, np.ndarray]:
         """(columns, starts of the rows) of the compressed rows.  spread: as `each_block`."""
         dtype = np.int32 if max(self.total, self.cols) < 2**31 else np.int64
         col, starts = np.empty(self.total, dtype), np.zeros(self.rows + 1, dtype)
-        cols, size = self.cols, self.size
+        cols, size, group = self.cols, self.size, self.group
 
-        def run(block: int) -> None:
-            start, stop = block * size, min(self.cells, (block + 1) * size)
-            places, before = self.places(seed, block), self.first(block)
-            # the rows that begin in this block
-            row, end = -(-start // cols), -(-stop // cols)
-            begins = np.arange(row, end, dtype=np.int64) * cols - start
-            starts[row:end] = np.searchsorted(places, begins.astype(places.dtype)) + before
+        def run(number: int) -> None:
+            begin, last = number * group, min((number + 1) * group, self.count)
+            start, stop = begin * size, min(self.cells, last * size)
+            places, before = self.places(seed, begin, last), self.first(begin)
             inner = start % cols  # cells of the first row that lie in the block before
-            wide = np.int64 if self.size + cols >= 2**31 else places.dtype
+            wide = np.int64 if stop - start + cols >= 2**31 else places.dtype
             places = places + np.asarray(inner, wide)
-            # NumPy divides by a number faster than it finds the remainder
-            np.subtract(places, places // cols * cols, out=col[before : before + places.size], casting="unsafe")
+            row = places // cols  # NumPy divides by a number faster than it finds the remainder
+            np.subtract(places, row * cols, out=col[before : before + places.size], casting="unsafe")
+            # the rows that begin in these blocks
+            top, bottom = start // cols, -(-stop // cols)
+            if inner == 0:
+                starts[top] = before
+            starts[top + 1 : bottom] = before + np.cumsum(np.bincount(row, minlength=bottom - top)[:-1])
 
-        spread(run, self.count, self.total * _NS_PER_PLACE)
+        spread(run, -(-self.count // group), self.total * _NS_PER_PLACE)
         starts[-1] = self.total
         return col, starts
 

@@ -7,7 +7,7 @@ import pytest
 from scipy.sparse import csr_matrix
 
 from pydml.builtins import registry
-from pydml.builtins.random import BLOCK, _generator, _SparseBlocks, each_block
+from pydml.builtins.random import BLOCK, _generator, _restart, _SparseBlocks, each_block
 from pydml.builtins.registry import get
 from pydml.diagnostics import DMLError
 from pydml.execution.context import Context
@@ -221,15 +221,48 @@ def test_places_beyond_2_to_the_31():
     assert 2.9e10 < places[-1] < 3e10
 
 
-def test_places_drawn_twice_are_drawn_again():
-    blocks = _SparseBlocks(1000, 1000, 0.02)
-    length = BLOCK
-    generator = _generator(3, 1, use=1)
-    wanted = blocks.first(2) - blocks.first(1)
-    places: set[int] = set()
-    while len(places) < wanted:
-        places.update(generator.integers(0, length, wanted - len(places), np.int32).tolist())
-    np.testing.assert_array_equal(blocks.places(3, 1), sorted(places))
+@pytest.mark.parametrize(
+    ("rows", "cols", "sparsity"),
+    [(1000, 1000, 0.02), (2000, 1000, 0.05), (1000, 900, 0.0625), (70_000, 10_000, 1e-4), (3, 10**10, 1e-7)],
+)
+def test_places_drawn_twice_are_drawn_again(rows, cols, sparsity):
+    """Each block draws until it has enough, whichever blocks are drawn together."""
+    blocks = _SparseBlocks(rows, cols, sparsity)
+    wanted_places = []
+    for block in range(blocks.count):
+        length = min(blocks.cells - block * blocks.size, blocks.size)
+        dtype = np.int32 if length < 2**31 else np.int64
+        generator = _generator(3, block, use=1)
+        wanted = blocks.first(block + 1) - blocks.first(block)
+        places: set[int] = set()
+        while len(places) < wanted:
+            places.update(generator.integers(0, length, wanted - len(places), dtype).tolist())
+        wanted_places += [block * blocks.size + p for p in sorted(places)]
+    np.testing.assert_array_equal(blocks.positions(3), wanted_places)
+    one_by_one = [blocks.places(3, i, i + 1).astype(np.int64) + i * blocks.size for i in range(blocks.count)]
+    np.testing.assert_array_equal(np.concatenate(one_by_one), wanted_places)
+
+
+def test_more_meet_than_were_drawn_ahead(monkeypatch):
+    blocks = _SparseBlocks(1000, 1000, 0.05)
+    wanted = blocks.positions(9)
+    draw = _SparseBlocks._draw
+
+    def few(self, generator, seed, block, count=0):
+        return draw(self, generator, seed, block, count)[: max(count, self.first(block + 1) - self.first(block))]
+
+    monkeypatch.setattr(_SparseBlocks, "_draw", few)
+    np.testing.assert_array_equal(blocks.positions(9), wanted)
+
+
+@pytest.mark.parametrize(("seed", "block", "use"), [(0, 0, 0), (2**62 + 5, 7, 1), (5, 2**40, 0)])
+def test_a_generator_that_was_used_becomes_another(seed, block, use):
+    used = _generator(1, 2)
+    used.integers(0, 10, 3, np.int32)  # half a word is left
+    _restart(used, seed, block, use)
+    fresh = _generator(seed, block, use)
+    assert (used.integers(0, 1000, 99, np.int32) == fresh.integers(0, 1000, 99, np.int32)).all()
+    assert (used.random(9) == fresh.random(9)).all()
 
 
 def test_zeros_drawn_are_not_stored():
