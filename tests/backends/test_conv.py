@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pydml import cli
-from pydml.backends.cpu import columns, conv, product, threads, winograd
+from pydml.backends.cpu import columns, conv, interleaved, product, threads, winograd
 from pydml.builtins import conv as meaning
 from pydml.builtins.conv import ConvGeometry
 
@@ -86,6 +86,45 @@ def test_columns_agree_with_meaning(sizes, dtype):
     columns.forward(X, W, b, g, dtype, out)
     X, W, b = double(X, W, b)
     assert_close(out, meaning.convolve(X, W, g) + np.repeat(b[:, 0], g.P * g.Q), dtype, 1e-5)
+
+
+INTERLEAVED_SIZES = [
+    (1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 0),
+    (16, 6, 14, 14, 16, 5, 5, 1, 1, 0, 0),
+    (37, 1, 28, 28, 6, 5, 5, 1, 1, 2, 2),  # whole blocks of images and a part of one
+    (9, 2, 9, 8, 13, 3, 3, 1, 1, 1, 1),
+    (17, 3, 5, 5, 7, 5, 5, 1, 1, 0, 0),  # one output cell
+    (20, 5, 3, 2, 4, 3, 3, 1, 1, 2, 2),  # an image smaller than the filter
+    (33, 4, 7, 11, 5, 3, 2, 1, 1, 0, 1),  # other padding in rows than in columns
+    (600, 2, 6, 7, 3, 1, 3, 1, 1, 0, 2),  # several blocks in a partial sum
+    (18, 3, 1, 40, 8, 1, 4, 1, 1, 0, 0),
+]
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("sizes", INTERLEAVED_SIZES, ids=lambda s: str(ConvGeometry(*s[1:])))
+def test_interleaved_images_agree_with_meaning(sizes, dtype):
+    check(interleaved.forward, interleaved.data_gradient, interleaved.filter_gradient, sizes, dtype, 1e-5)
+
+
+@pytest.mark.parametrize("value", [np.inf, np.nan])
+@pytest.mark.parametrize("place", [0, 60])
+def test_infinities_and_nan_stay_with_the_images_and_taps_that_see_them(value, place):
+    g, X, W, _, dout = case((61, 4, 10, 10, 12, 5, 5, 1, 1, 0, 0), np.float64)
+    for part in ("output", "data", "filter"):
+        assert conv.choose(g, np.float64, len(X), part) is conv.INTERLEAVED
+    for M in (X, dout, W):
+        cell = M[min(place, len(M) - 1)]
+        kept, cell[4] = cell[4], value
+        with np.errstate(invalid="ignore"):
+            expected = meaning.convolve(X, W, g), meaning.convolve_data_gradient(W, dout, g)
+            gradient = meaning.convolve_filter_gradient(X, dout, g)
+        dW = np.empty_like(W)
+        interleaved.filter_gradient(X, dout, g, np.float64, dW)
+        found = conv.forward(X, W, g), conv.data_gradient(W, dout, g), dW
+        for result, exact in zip(found, (*expected, gradient), strict=True):
+            np.testing.assert_allclose(result, exact, rtol=1e-3, atol=1e-3)
+        cell[4] = kept
 
 
 WINOGRAD_SIZES = [

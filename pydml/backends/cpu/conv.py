@@ -6,6 +6,7 @@ chosen in this process (`--explain conv`); after `set_exact(True)` Winograd's me
     meaning              NumPy, as declared in `builtins.conv`.  Tiny work, so that it does not wait for Numba.
     panels               product with packed panels (`product`).  Any stride, padding and size; 1x1 filters are plain products.
     columns              product by BLAS (`columns`).  Results of a few images, where arranging the filters would cost most.
+    interleaved          the images are the lanes of vectors (`interleaved`).  Stride 1; batches of small images with few channels.
     winograd F(mxm, rxr) fewer multiplications (`winograd`).  Filters of 3x3 and 5x5 with stride 1.
 
 Winograd's method is not exact for infinities and NaN: they spread over a tile.  Its functions tell when a result is not finite,
@@ -20,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from pydml.backends.cpu import columns, product, winograd
+from pydml.backends.cpu import columns, interleaved, product, winograd
 from pydml.backends.cpu.memory import float_dtype
 from pydml.builtins import conv
 from pydml.builtins.conv import ConvGeometry, conv_geometry
@@ -47,11 +48,12 @@ COLUMN_START = 12  # pixels that the product of columns costs beside its own
 COLUMN_COPY, COLUMN_COPY_STRIDED = 0.25, 0.5  # of a tap of a pixel
 COLUMN_STORE = 0.1  # of a result
 COLUMN_TAP = 3000  # of a tap of an image, by NumPy
+INTERLEAVE, INTERLEAVE_BACK = 0.25, 0.4  # of a cell
 
 
 @dataclass(frozen=True)
 class Algorithm:
-    """method: "meaning", "panels", "columns" or "winograd", with tiles of n x n points for r x r filters."""
+    """method: "meaning", "panels", "columns", "interleaved" or "winograd", with tiles of n x n points for r x r filters."""
 
     method: str
     n: int = 0
@@ -64,7 +66,7 @@ class Algorithm:
         return f"winograd F({m}x{m}, {self.r}x{self.r})"
 
 
-MEANING, PANELS, COLUMNS = Algorithm("meaning"), Algorithm("panels"), Algorithm("columns")
+MEANING, PANELS, COLUMNS, INTERLEAVED = map(Algorithm, ("meaning", "panels", "columns", "interleaved"))
 
 
 _exact = False
@@ -111,12 +113,14 @@ def _choose(g: ConvGeometry, dtype: Any, batch: int, part: str, exact: bool) -> 
     choices = [PANELS]
     if part == "output" and batch <= FEW_IMAGES:
         choices.append(COLUMNS)
+    if batch > FEW_IMAGES and interleaved.applies(g, dtype, part):
+        choices.append(INTERLEAVED)
     if winograd.applies(g) and not exact:
         choices += [Algorithm("winograd", n, g.Hf) for n in winograd.POINTS[g.Hf]]
-    return min(choices, key=lambda a: _cost(a, g, batch, part))
+    return min(choices, key=lambda a: _cost(a, g, dtype, batch, part))
 
 
-def _cost(a: Algorithm, g: ConvGeometry, batch: int, part: str) -> float:
+def _cost(a: Algorithm, g: ConvGeometry, dtype: Any, batch: int, part: str) -> float:
     """Nanoseconds, roughly."""
     F, C = (g.C, g.F) if part == "data" else (g.F, g.C)
     P, Q = (g.H, g.W) if part == "data" else (g.P, g.Q)
@@ -138,6 +142,8 @@ def _cost(a: Algorithm, g: ConvGeometry, batch: int, part: str) -> float:
         copy = COLUMN_COPY if (g.sh, g.sw) == (1, 1) else COLUMN_COPY_STRIDED
         lay_out = 0 if g.is_product else depth * pixels * copy + g.Hf * g.Wf * COLUMN_TAP
         return batch * (F * depth * (pixels + COLUMN_START) * MULTIPLY_ADD + lay_out + F * pixels * COLUMN_STORE)
+    if a.method == "interleaved":
+        return _interleaved_cost(g, dtype, batch, part)
     n, m = a.n, a.n - a.r + 1
     tiles = batch * -(-P // m) * -(-Q // m)
     filters = F * C * FILTER_TRANSFORM[n]
@@ -152,6 +158,19 @@ def _cost(a: Algorithm, g: ConvGeometry, batch: int, part: str) -> float:
     )
 
 
+def _interleaved_cost(g: ConvGeometry, dtype: Any, batch: int, part: str) -> float:
+    images = interleaved.filled(batch, dtype)
+    if part == "filter":
+        work = -(-g.F // 3) * 3 * (-(-g.filter_cols // 4) * 4) * g.P * g.Q
+        return images * (work * MULTIPLY_ADD + (g.image_cols + g.output_cols) * INTERLEAVE)
+    if part == "data":
+        rows, C, cells, results = g.C, g.F, g.output_cols, g.image_cols
+    else:
+        rows, C, cells, results = g.F, g.C, g.image_cols, g.output_cols
+    work = -(-rows // 6) * 6 * (C * interleaved.products(g, part) + results / rows * TILE_START)
+    return images * (work * MULTIPLY_ADD + cells * INTERLEAVE + results * INTERLEAVE_BACK)
+
+
 def forward(X: np.ndarray, W: np.ndarray, g: ConvGeometry, bias: np.ndarray | None = None) -> np.ndarray:
     """Images (N, C*H*W), filters (F, C*Hf*Wf), bias (F, 1) or None -> (N, F*P*Q)."""
     dtype = float_dtype(X, W)
@@ -162,6 +181,8 @@ def forward(X: np.ndarray, W: np.ndarray, g: ConvGeometry, bias: np.ndarray | No
     out = np.empty((len(X), g.output_cols), dtype)
     if algorithm is COLUMNS:
         columns.forward(X, W, bias, g, dtype, out)
+    elif algorithm is INTERLEAVED:
+        interleaved.forward(X, W, bias, g, dtype, out)
     elif algorithm is PANELS or not winograd.forward(X, W, bias, g, dtype, out, algorithm.n):
         product.forward(X, W, bias, g, dtype, out)
     return out
@@ -173,16 +194,17 @@ def data_gradient(W: np.ndarray, dout: np.ndarray, g: ConvGeometry) -> np.ndarra
     algorithm = choose(g, dtype, len(dout), "data")
     if algorithm is MEANING:
         return conv.convolve_data_gradient(W, dout, g)
+    dX = np.empty((len(dout), g.image_cols), dtype)
+    if algorithm is INTERLEAVED:
+        interleaved.data_gradient(W, dout, g, dtype, dX)
+        return dX
     if algorithm is not PANELS:
-        dX = np.empty((len(dout), g.image_cols), dtype)
         # Weights that are not finite make all results so: each weight is in points that every result of a tile is made of.
         if winograd.data_gradient(W, dout, g, dtype, dX, algorithm.n):
             return dX
     # The kernels surround dout with zeros, and 0 * NaN would reach cells at the border that a weight does not.
     if (g.Hf, g.Wf) != (1, 1) and not np.isfinite(np.add.reduce(W, axis=None)):
         return conv.convolve_data_gradient(W, dout, g)
-    if algorithm is PANELS:
-        dX = np.empty((len(dout), g.image_cols), dtype)
     product.data_gradient(W, dout, g, dtype, dX)
     return dX
 
@@ -194,7 +216,9 @@ def filter_gradient(X: np.ndarray, dout: np.ndarray, g: ConvGeometry) -> np.ndar
     if algorithm is MEANING:
         return conv.convolve_filter_gradient(X, dout, g)
     dW = np.empty((g.F, g.filter_cols), dtype)
-    if algorithm is PANELS or not winograd.filter_gradient(X, dout, g, dtype, dW, algorithm.n):
+    if algorithm is INTERLEAVED:
+        interleaved.filter_gradient(X, dout, g, dtype, dW)
+    elif algorithm is PANELS or not winograd.filter_gradient(X, dout, g, dtype, dW, algorithm.n):
         product.filter_gradient(X, dout, g, dtype, dW)
     return dW
 

@@ -690,8 +690,11 @@ def first_maximum(typingctx, step, lanes, like, source, s_row, rows, columns, t_
     return types.void(step, lanes, like, ints, ints, ints, ints, ints, target, ints, ints), generate
 
 
-def _emit_product(builder, e, height, a_pointers, a_column, b_base, depth, c_pointers, accumulate, starts):
-    """Code of a product tile of `height` rows by two vectors: sums from those at c_pointers or from starts, and back there."""
+def _emit_product(builder, e, height, a_pointers, a_offset, b_at, depth, c_pointers, accumulate, starts):
+    """Code of a product tile of `height` rows by two vectors: sums from those at c_pointers or from starts, and back there.
+
+    a_offset(k): what element k of a row of the first factor adds to the row's pointer.  b_at(k): pointer to the two vectors of row k of the second.
+    """
     width = e.lanes
     function = builder.function
     start, load, loop, done = (function.append_basic_block(n) for n in ("start", "load", "loop", "done"))
@@ -712,12 +715,12 @@ def _emit_product(builder, e, height, a_pointers, a_column, b_base, depth, c_poi
         for v in range(2):
             sums[i][v].add_incoming(first[i], start)
             sums[i][v].add_incoming(loaded[i][v], load)
-    b_pointer = e.at(b_base, builder.mul(k, e.int(2 * width)))
+    b_pointer = b_at(k)
     bs = [e.load(b_pointer, v * width) for v in range(2)]
-    a_offset = builder.mul(k, a_column)
+    a_place = a_offset(k)
     results = []
     for i in range(height):
-        x = e.broadcast(builder.load(e.at(a_pointers[i], a_offset)))
+        x = e.broadcast(builder.load(e.at(a_pointers[i], a_place)))
         results.append([e.fma(x, bs[v], sums[i][v]) for v in range(2)])
     following = builder.add(k, e.int(1))
     k.add_incoming(following, loop)
@@ -798,8 +801,8 @@ def product_tile(
             e,
             height,
             a_pointers,
-            a_column_,
-            b_base,
+            lambda k: builder.mul(k, a_column_),
+            lambda k: e.at(b_base, builder.mul(k, e.int(2 * width))),
             depth_,
             c_pointers,
             accumulate_,
@@ -822,10 +825,11 @@ def product_rows(typingctx, rows, lanes, A, a, B, b, depth, C, c, c_row, start, 
         _, _, A_, a_, B_, b_, depth_, C_, c_, c_row_, start_, s_, accumulate_ = args
         e = _Emitter(context, builder, C.dtype, width)
         a_base, c_base = e.at(e.data(A, A_), a_), e.at(e.data(C, C_), c_)
-        first = e.at(e.data(start, start_), s_)
+        b_base, first = e.at(e.data(B, B_), b_), e.at(e.data(start, start_), s_)
         _emit_product(
             builder, e, height,
-            [e.at(a_base, e.int(i)) for i in range(height)], e.int(height), e.at(e.data(B, B_), b_), depth_,
+            [e.at(a_base, e.int(i)) for i in range(height)], lambda k: builder.mul(k, e.int(height)),
+            lambda k: e.at(b_base, builder.mul(k, e.int(2 * width))), depth_,
             [e.at(c_base, builder.mul(e.int(i), c_row_)) for i in range(height)], accumulate_,
             lambda: [e.broadcast(builder.load(e.at(first, e.int(i)))) for i in range(height)],
         )  # fmt: skip
@@ -833,6 +837,102 @@ def product_rows(typingctx, rows, lanes, A, a, B, b, depth, C, c, c_row, start, 
 
     i = types.intp
     return types.void(rows, lanes, A, i, B, i, i, C, i, i, start, i, types.boolean), generate
+
+
+@intrinsic(prefer_literal=True)
+def product_listed(typingctx, rows, lanes, A, a, B, b, a_places, b_places, first, count, C, c, c_row, start, s):
+    """C[c + i*c_row + j] = start[s + i] + sum over x from first to first + count - 1 of A[a + a_places[x] + i] * B[b + b_places[x] + j].
+
+    For i < rows and j < 2 * lanes; rows and lanes are constants.  count > 0.
+    """
+    height, width = _literal(rows), _literal(lanes)
+
+    def generate(context, builder, signature, args):
+        _, _, A_, a_, B_, b_, a_places_, b_places_, first_, count_, C_, c_, c_row_, start_, s_ = args
+        e = _Emitter(context, builder, C.dtype, width)
+        a_base, b_base, c_base = e.at(e.data(A, A_), a_), e.at(e.data(B, B_), b_), e.at(e.data(C, C_), c_)
+        a_table, b_table = (e.at(e.data(a_places, t), first_) for t in (a_places_, b_places_))
+        starts = e.at(e.data(start, start_), s_)
+        _emit_product(
+            builder, e, height,
+            [e.at(a_base, e.int(i)) for i in range(height)], lambda k: builder.load(e.at(a_table, k)),
+            lambda k: e.at(b_base, builder.load(e.at(b_table, k))), count_,
+            [e.at(c_base, builder.mul(e.int(i), c_row_)) for i in range(height)], cgutils.false_bit,
+            lambda: [e.broadcast(builder.load(e.at(starts, e.int(i)))) for i in range(height)],
+        )  # fmt: skip
+        return context.get_dummy_value()
+
+    i = types.intp
+    return types.void(rows, lanes, A, i, B, i, a_places, a_places, i, i, C, i, i, start, i), generate
+
+
+@intrinsic(prefer_literal=True)
+def dot_shifted(
+    typingctx, rows, columns, lanes, D, d, d_row, source, s, offsets, o, length, run, skip, T, t, t_row, add
+):  # fmt: skip
+    """Products of rows of D with shifted cells of `source`, summed lane by lane: T[t + i*t_row + j*lanes + l] (+)= the sum of
+
+    D[d + i*d_row + x] * source[s + offsets[o + j] + x + x // run * skip] over all x < length that are l modulo lanes; i < rows, j < columns.
+    rows, columns and lanes are constants; length > 0 and run are multiples of lanes.  add: to T instead of replacing it.
+    """
+    height, width, across = _literal(rows), _literal(lanes), _literal(columns)
+
+    def generate(context, builder, signature, args):
+        _, _, _, D_, d_, d_row_, source_, s_, offsets_, o_, length_, run_, skip_, T_, t_, t_row_, add_ = args
+        e = _Emitter(context, builder, T.dtype, width)
+        d_base, s_base = e.at(e.data(D, D_), d_), e.at(e.data(source, source_), s_)
+        table, t_base = e.at(e.data(offsets, offsets_), o_), e.at(e.data(T, T_), t_)
+        d_pointers = [e.at(d_base, builder.mul(e.int(i), d_row_)) for i in range(height)]
+        s_pointers = [e.at(s_base, builder.load(e.at(table, e.int(j)))) for j in range(across)]
+        t_pointers = [e.at(t_base, builder.mul(e.int(i), t_row_)) for i in range(height)]
+
+        function = builder.function
+        start, load, loop, done = (function.append_basic_block(n) for n in ("start", "load", "loop", "done"))
+        builder.branch(start)
+        builder.position_at_end(start)
+        builder.cbranch(builder.trunc(add_, ir.IntType(1)), load, loop)
+        builder.position_at_end(load)
+        loaded = [[e.load(p, j * width) for j in range(across)] for p in t_pointers]
+        builder.branch(loop)
+
+        builder.position_at_end(loop)
+        x, place, left = (builder.phi(_I64) for _ in range(3))  # in D, in source, cells of the run that are left
+        sums = [[builder.phi(e.vector) for _ in range(across)] for _ in range(height)]
+        for block, first in ((start, None), (load, loaded)):
+            x.add_incoming(e.int(0), block)
+            place.add_incoming(e.int(0), block)
+            left.add_incoming(run_, block)
+            for i in range(height):
+                for j in range(across):
+                    sums[i][j].add_incoming(e.zero if first is None else first[i][j], block)
+        ds = [e.load(e.at(p, x)) for p in d_pointers]
+        results = [[None] * across for _ in range(height)]
+        for j in range(across):
+            cells = e.load(e.at(s_pointers[j], place))
+            for i in range(height):
+                results[i][j] = e.fma(ds[i], cells, sums[i][j])
+        following = builder.add(x, e.int(width))
+        rest = builder.sub(left, e.int(width))
+        over = builder.icmp_signed("==", rest, e.int(0))
+        step = builder.select(over, builder.add(skip_, e.int(width)), e.int(width))
+        x.add_incoming(following, loop)
+        place.add_incoming(builder.add(place, step), loop)
+        left.add_incoming(builder.select(over, run_, rest), loop)
+        for i in range(height):
+            for j in range(across):
+                sums[i][j].add_incoming(results[i][j], loop)
+        builder.cbranch(builder.icmp_signed("<", following, length_), loop, done)
+
+        builder.position_at_end(done)
+        for i in range(height):
+            for j in range(across):
+                e.store(results[i][j], t_pointers[i], j * width)
+        return context.get_dummy_value()
+
+    i = types.intp
+    return types.void(
+        rows, columns, lanes, D, i, i, source, i, offsets, i, i, i, i, T, i, i, types.boolean
+    ), generate  # fmt: skip
 
 
 @intrinsic(prefer_literal=True)
