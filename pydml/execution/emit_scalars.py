@@ -7,7 +7,8 @@ follow IEEE arithmetic as NumPy does; Python does too, except that division by z
 from __future__ import annotations
 
 import ast
-from typing import Any
+from copy import copy
+from typing import Any, cast
 
 from pydml.execution.code import python_name
 from pydml.execution.emit_nodes import Nodes
@@ -15,7 +16,7 @@ from pydml.ir.program import Const, Op, Var
 from pydml.ir.ranges import MAX, MIN
 from pydml.types import BOOLEAN, DOUBLE, INT, INT_SCALAR, SCALAR, STRING, UNKNOWN
 
-SMALL = 1 << 30  # ints below it have one digit in CPython
+SMALL = (1 << 30) - 1  # the largest int of one digit in CPython, which compares such ints at once
 
 _NUMERIC = (INT, DOUBLE)
 _COMPARISONS = {"==": ast.Eq, "!=": ast.NotEq, "<": ast.Lt, "<=": ast.LtE, ">": ast.Gt, ">=": ast.GtE}
@@ -29,6 +30,8 @@ _WHERE_PLAIN: dict[str, tuple[ast.cmpop, float]] = {
 _PERHAPS_DOUBLE = ((UNKNOWN, DOUBLE), (DOUBLE, UNKNOWN), (UNKNOWN, INT), (INT, UNKNOWN), (UNKNOWN, UNKNOWN))
 # Operators whose operands are evaluated once, from left to right.
 IN_ORDER = frozenset((*_COMPARISONS, *_ARITHMETIC, "/"))
+# Functions of emitted code that may run again: they change nothing, and nobody sees that they ran.
+_PURE = frozenset(("_abs", "_divide", "_exp", "_float", "_idiv", "_int_idiv", "_int_mod", "_int_mul", "_int_neg", "_mod", "_power", "_sqrt", "_wrap"))  # fmt: skip
 # Functions for what Python computes in another way, or not at all, by the kind of both operands together.
 _SCALAR_FUNCTIONS = {
     ("^", INT): "_power",
@@ -49,6 +52,8 @@ class Scalars(Nodes):
         self.sums: dict[
             int, tuple[ast.expr, ast.expr, bool]
         ] = {}  # by id of what `wrapped` made: that, the sum, certain
+        # By id of an expression that asks whether Python can compute something: that, and what raises where it cannot
+        self.asking: dict[int, tuple[ast.expr, ast.expr]] = {}
 
     def scalar(self, s: Op) -> ast.expr | None:
         """Python operators for scalars whose types are known."""
@@ -99,7 +104,10 @@ class Scalars(Nodes):
         first, again = self.twice(operand)
         slow = self.call_name(self.builtin_name(s.builtin, "scalar"), again)
         condition = self.compare(first, test, self.constant(bound))
-        return ast.IfExp(condition, self.call_name("_" + s.builtin.name, again), slow, **self.position)
+        plain = self.call_name("_" + s.builtin.name, again)
+        result = ast.IfExp(condition, plain, slow, **self.position)
+        self.asking[id(result)] = result, self.call_name("_" + s.builtin.name, operand)
+        return result
 
     def twice(self, value: ast.expr) -> tuple[ast.expr, ast.expr]:
         """A value that an expression uses twice: as it is written first, which gives it a name if need be, and again."""
@@ -157,10 +165,29 @@ class Scalars(Nodes):
         _, b = self.ranges.args.get(s) or (None, None)
         if (b is not None and (b.low > 0 or b.high < 0)) or (kind == DOUBLE and s.arg_types[1].const not in (None, 0)):
             return direct
-        slow = self.call_name("_divide", left, right)
+        result: ast.expr = self.call_name("_divide", left, right)
         if isinstance(right, ast.Name) and isinstance(left, (ast.Name, ast.Constant)):
-            return ast.IfExp(right, direct, slow, **self.position)
-        return slow
+            result = ast.IfExp(right, direct, result, **self.position)
+        self.asking[id(result)] = result, direct
+        return result
+
+    def without_asking(self, value: ast.expr) -> ast.expr | None:
+        """The expression with what raises in place of what asks; None if it has none, or must not be computed again after that."""
+        nodes = list(ast.walk(value))
+        if not any(id(node) in self.asking for node in nodes) or not all(map(_may_run_again, nodes)):
+            return None
+
+        def plain(node: ast.AST) -> ast.AST:
+            node = self.asking.get(id(node), (node, node))[1]
+            copied = copy(node)
+            for name, field in ast.iter_fields(node):
+                if isinstance(field, ast.AST):
+                    setattr(copied, name, plain(field))
+                elif isinstance(field, list):
+                    setattr(copied, name, [plain(f) if isinstance(f, ast.AST) else f for f in field])
+            return copied
+
+        return cast(ast.expr, plain(value))
 
     def remainder(self, s: Op, left: ast.expr, right: ast.expr) -> ast.expr:
         """`a %% b` or `a %/% b` of ints: truncation toward zero is floor division where a >= 0 and b > 0."""
@@ -180,12 +207,12 @@ class Scalars(Nodes):
     def wrapped(self, sum_: ast.expr, beyond: ast.expr | None = None, certain: bool = False) -> ast.expr:
         """An int, wrapped to 64 bits where it leaves them; or `beyond` there.
 
-        `_i if (_i := a + b) < SMALL and _i > -SMALL or _i.bit_length() < 64 else _wrap(_i)`: CPython compares small ints at once, and a
+        `_i if (_i := a + b) <= SMALL and _i >= -SMALL or _i.bit_length() < 64 else _wrap(_i)`: CPython compares small ints at once, and a
         number of bits is found sooner than large ints are compared.  certain: it is surely an int, and has such a number.
         """
         named = ast.NamedExpr(self.store("_i"), sum_, **self.position)
-        below = self.compare(named, ast.Lt(), self.constant(SMALL))
-        above = self.compare(self.load("_i"), ast.Gt(), self.constant(-SMALL))
+        below = self.compare(named, ast.LtE(), self.constant(SMALL))
+        above = self.compare(self.load("_i"), ast.GtE(), self.constant(-SMALL))
         small = self.all_of([below, above])
         test = ast.BoolOp(ast.Or(), [small, self.fits("_i", certain)], **self.position)
         result = ast.IfExp(test, self.load("_i"), beyond or self.call_name("_wrap", self.load("_i")), **self.position)
@@ -203,16 +230,26 @@ class Scalars(Nodes):
     def assign_wrapped(self, name: str, value: ast.expr) -> None:
         """Assign a value; of a sum that wraps, the sum, which is wrapped afterwards if need be: that is quicker."""
         if id(value) not in self.sums:
-            self.assign(name, value)
+            plain = self.without_asking(value)
+            if plain is None:
+                self.assign(name, value)
+            else:
+                self.stored.add(name)
+                self.try_first(python_name(name), plain, value)
             return
         _, sum_, certain = self.sums[id(value)]
         self.assign(name, sum_)
         self.wrap_assigned(python_name(name), certain)
 
+    def try_first(self, name: str, plain: ast.expr, value: ast.expr) -> None:
+        """`try: x = a / b` and `except _unusual: x = _divide(a, b)`: nothing is asked, and CPython enters a try for nothing."""
+        again = ast.ExceptHandler(self.load("_unusual"), None, [self.assignment(name, value)], **self.position)
+        self.out.append(ast.Try([self.assignment(name, plain)], [again], [], [], **self.position))
+
     def wrap_assigned(self, name: str, certain: bool) -> None:
-        """`if not (x < SMALL and x > -SMALL or x.bit_length() < 64): x = _wrap(x)`, after x was assigned a sum."""
-        large = self.compare(self.load(name), ast.GtE(), self.constant(SMALL))
-        negative = self.compare(self.load(name), ast.LtE(), self.constant(-SMALL))
+        """`if (x > SMALL or x < -SMALL) and not x.bit_length() < 64: x = _wrap(x)`, after x was assigned a sum."""
+        large = self.compare(self.load(name), ast.Gt(), self.constant(SMALL))
+        negative = self.compare(self.load(name), ast.Lt(), self.constant(-SMALL))
         far = ast.BoolOp(ast.Or(), [large, negative], **self.position)
         beyond = ast.UnaryOp(ast.Not(), self.fits(name, certain), **self.position)
         wrap = self.assignment(name, self.call_name("_wrap", self.load(name)))
@@ -249,3 +286,21 @@ class Scalars(Nodes):
         if isinstance(part, ast.Constant):
             return self.constant(str(part.value))
         return ast.FormattedValue(part, -1, None, **self.position)
+
+
+def _may_run_again(node: ast.AST) -> bool:
+    """Whether a node of an expression does nothing but compute a scalar."""
+    if isinstance(node, ast.Call):
+        called = node.func
+        if isinstance(called, ast.Attribute):
+            return called.attr in ("item", "bit_length")
+        return isinstance(called, ast.Name) and (
+            called.id in _PURE or (called.id[:3] == "_b_" and called.id.endswith("_scalar"))
+        )
+    return isinstance(
+        node,
+        (
+            ast.Name, ast.Constant, ast.BinOp, ast.UnaryOp, ast.BoolOp, ast.Compare, ast.IfExp, ast.NamedExpr, ast.Attribute,
+            ast.operator, ast.unaryop, ast.boolop, ast.cmpop, ast.expr_context,
+        ),
+    )  # fmt: skip

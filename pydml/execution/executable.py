@@ -169,6 +169,7 @@ class Executable:
         for name in ("int_mul", "int_mod", "int_idiv", "int_neg", "divide", "power", "mod", "idiv", "text"):
             namespace["_" + name] = getattr(arithmetic, name)
         namespace |= {"_float": float, "_abs": abs, "_exp": math.exp, "_sqrt": math.sqrt}
+        namespace["_unusual"] = (ArithmeticError, ValueError)  # of Python's arithmetic, where DML's has a value
         namespace["_wrap"] = lambda value: arithmetic.int_add(value, 0)
         for name, (builtin, mode) in self.code.builtins.items():
             function: Any = {
