@@ -66,9 +66,10 @@ def chosen(name: str, options: argparse.Namespace) -> bool:
     return any(part.strip() in name for part in options.only.split(","))
 
 
-def run_pydml(script: Path, folder: Path, times: Times, *parameters: str) -> None:
+def run_pydml(script: Path, folder: Path, times: Times, *parameters: str, options: tuple[str, ...] = ()) -> None:
+    """options: of the command line."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, "-m", "pydml", str(script)]
+    command = [sys.executable, "-m", "pydml", *options, str(script)]
     run([*command, *_nvargs(parameters)], folder, times, environment)
 
 

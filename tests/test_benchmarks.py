@@ -78,7 +78,7 @@ def test_a_suite_as_a_command(tmp_path):
     assert row["suite"] == "scripting" and row["ratio"] > 0
 
 
-@pytest.mark.parametrize("suite", ["linear_algebra", "algorithms", "scripting", "start"])
+@pytest.mark.parametrize("suite", ["linear_algebra", "algorithms", "scripting", "start", "deterministic"])
 def test_every_suite_tells_its_question(suite):
     readme = (BENCHMARKS / suite / "README.md").read_text()
     assert "run.py" in readme
@@ -119,6 +119,12 @@ def test_growth(tmp_path, capsys):
     rows = json.loads((tmp_path / "rows.json").read_text())
     assert [r["case"] for r in rows] == [f"epoch of lenet, {n} images" for n in ("256", "512", "1,024")]
     assert rows[1]["ratio"] == 1 and all(r["ours_s"] > 0 for r in rows)
+
+
+def test_what_deterministic_costs(tmp_path, capsys):
+    load("deterministic/run.py").main(["--quick", "--only", "solve", "--json", str(tmp_path / "rows.json")])
+    (row,) = json.loads((tmp_path / "rows.json").read_text())
+    assert row["peer"] == "pydml --deterministic" and row["ratio"] > 0
 
 
 def test_reading_files(tmp_path, capsys):
