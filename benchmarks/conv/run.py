@@ -5,15 +5,16 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
-import torch
 
 sys.path[:0] = [str(Path(__file__).resolve().parents[1] / "networks"), str(Path(__file__).resolve().parents[2])]
 
 import measure  # noqa: E402
 
+import pydml  # noqa: E402
 from pydml.backends.cpu import conv, pool, threads  # noqa: E402
 from pydml.builtins.conv import ConvGeometry  # noqa: E402
 
@@ -56,85 +57,150 @@ POOLS = {
 }
 
 
-class Timer:
-    """Least time of each named action over rounds in which the actions take turns."""
-
-    def __init__(self, clock):
-        self.clock = clock
-        self.best = {}
-
-    def __call__(self, name, action):
-        start = self.clock()
-        result = action()
-        self.best[name] = min(self.best.get(name, float("inf")), self.clock() - start)
-        return result
-
-
-def images(rng, dtype, *shape):
-    return rng.standard_normal((shape[0], int(np.prod(shape[1:])))).astype(dtype)
-
-
-def convolution(sizes, dtype, rounds, clock):
-    N, C, H, F, r, s, p = sizes
-    g = ConvGeometry(C, H, H, F, r, r, s, s, p, p)
+def matrices(sizes, dtype, output):
+    """Random matrices of a layer; output: the shape of an image of the result."""
     rng = np.random.default_rng(0)
-    X, W, dout = images(rng, dtype, N, C, H, H), images(rng, dtype, F, C, r, r), images(rng, dtype, N, F, g.P, g.Q)
-    b = np.zeros((F, 1), dtype)
-    x, w = torch.from_numpy(X).view(N, C, H, H), torch.from_numpy(W).view(F, C, r, r)
-    d, bias = torch.from_numpy(dout).view(N, F, g.P, g.Q), torch.from_numpy(b[:, 0])
+    return [rng.standard_normal((shape[0], int(np.prod(shape[1:])))).astype(dtype) for shape in (sizes, output)]
 
-    def torch_gradient(data, filters):
+
+def best_times(parts, rounds, clock):
+    """Least seconds of each part over rounds in which they take turns, after one that warms up."""
+    best = {}
+    for i in range(rounds + 1):
+        for name, action in parts.items():
+            start = clock()
+            action()
+            seconds = clock() - start
+            best[name] = min(best.get(name, seconds), seconds) if i > 1 else seconds
+    return best
+
+
+def geometry(sizes):
+    _, C, H, F, r, s, p = sizes
+    return ConvGeometry(C, H, H, F, r, r, s, s, p, p)
+
+
+def our_convolution(sizes, dtype):
+    """The parts of a layer as actions."""
+    N, C, H, F, r, _, _ = sizes
+    g = geometry(sizes)
+    X, dout = matrices((N, C, H, H), dtype, (N, F, g.P, g.Q))
+    W = matrices((F, C, r, r), dtype, (1, 1))[0]
+    b = np.zeros((F, 1), dtype)
+    return {
+        "output": lambda: conv.forward(X, W, g, b),
+        "data": lambda: conv.data_gradient(W, dout, g),
+        "filter": lambda: conv.filter_gradient(X, dout, g),
+    }
+
+
+def their_convolution(sizes, dtype):
+    import torch
+
+    N, C, H, F, r, s, p = sizes
+    g = geometry(sizes)
+    X, dout = matrices((N, C, H, H), dtype, (N, F, g.P, g.Q))
+    W = matrices((F, C, r, r), dtype, (1, 1))[0]
+    x, w, bias = torch.from_numpy(X).view(N, C, H, H), torch.from_numpy(W).view(F, C, r, r), torch.zeros(F)
+    d, bias = torch.from_numpy(dout).view(N, F, g.P, g.Q), bias.to(x.dtype)
+
+    def gradient(data, filters):
         mask = [data, filters, False]
         return torch.ops.aten.convolution_backward(d, x, w, [F], [s, s], [p, p], [1, 1], False, [0, 0], 1, mask)
 
-    timer = None
-    for i in range(rounds + 1):
-        if i <= 1:  # the first round warms up
-            timer = Timer(clock)
-        theirs = timer("torch output", lambda: torch.nn.functional.conv2d(x, w, bias, s, p))
-        ours = timer("output", lambda: conv.forward(X, W, g, b))
-        timer("torch data", lambda: torch_gradient(True, False))
-        timer("data", lambda: conv.data_gradient(W, dout, g))
-        timer("torch filter", lambda: torch_gradient(False, True))
-        timer("filter", lambda: conv.filter_gradient(X, dout, g))
-    scale = np.abs(ours).max()
-    error = np.abs(ours.reshape(theirs.shape) - theirs.numpy()).max() / scale
-    algorithms = {part: str(conv.choose(g, dtype, N, part)) for part in ("output", "data", "filter")}
-    return timer.best, N * g.multiply_adds, algorithms, error
+    return {
+        "output": lambda: torch.nn.functional.conv2d(x, w, bias, s, p),
+        "data": lambda: gradient(True, False),
+        "filter": lambda: gradient(False, True),
+    }
 
 
-def pooling(sizes, dtype, rounds, clock, average):
+def pool_case(sizes):
     N, C, H, r, s, p = sizes
-    g = ConvGeometry(C, H, H, C, r, r, s, s, p, p)
-    rng = np.random.default_rng(0)
-    X, dout = images(rng, dtype, N, C, H, H), images(rng, dtype, N, C, g.P, g.Q)
+    return (N, C, H, C, r, s, p)
+
+
+def our_pooling(sizes, dtype, average):
+    g = geometry(pool_case(sizes))
+    N, C, H = sizes[:3]
+    X, dout = matrices((N, C, H, H), dtype, (N, C, g.P, g.Q))
+    if average:
+        return {"output": lambda: pool.average_pool(X, g), "data": lambda: pool.average_pool_gradient(dout, g)}
+    return {"output": lambda: pool.max_pool(X, g), "data": lambda: pool.max_pool_gradient(X, dout, g)}
+
+
+def their_pooling(sizes, dtype, average):
+    import torch
+
+    g = geometry(pool_case(sizes))
+    N, C, H, r, s, p = sizes
+    X, dout = matrices((N, C, H, H), dtype, (N, C, g.P, g.Q))
     x, d = torch.from_numpy(X).view(N, C, H, H), torch.from_numpy(dout).view(N, C, g.P, g.Q)
     aten = torch.ops.aten
-    timer = None
-    for i in range(rounds + 1):
-        if i <= 1:
-            timer = Timer(clock)
-        if average:
-            timer("torch output", lambda: torch.nn.functional.avg_pool2d(x, r, s, p))
-            timer("output", lambda: pool.average_pool(X, g))
-            timer("torch data", lambda: aten.avg_pool2d_backward(d, x, [r, r], [s, s], [p, p], False, True, None))
-            timer("data", lambda: pool.average_pool_gradient(dout, g))
-        else:
-            _, places = timer("torch output", lambda: aten.max_pool2d_with_indices(x, [r, r], [s, s], [p, p]))
-            timer("output", lambda: pool.max_pool(X, g))
-            timer(
-                "torch data",
-                lambda places=places: aten.max_pool2d_with_indices_backward(
-                    d, x, [r, r], [s, s], [p, p], [1, 1], False, places
-                ),
-            )
-            timer("data", lambda: pool.max_pool_gradient(X, dout, g))
-    return timer.best
+    if average:
+        return {
+            "output": lambda: torch.nn.functional.avg_pool2d(x, r, s, p),
+            "data": lambda: aten.avg_pool2d_backward(d, x, [r, r], [s, s], [p, p], False, True, None),
+        }
+    _, places = aten.max_pool2d_with_indices(x, [r, r], [s, s], [p, p])
+    return {
+        "output": lambda: aten.max_pool2d_with_indices(x, [r, r], [s, s], [p, p]),
+        "data": lambda: aten.max_pool2d_with_indices_backward(d, x, [r, r], [s, s], [p, p], [1, 1], False, places),
+    }
 
 
-def cell(best, part):
+MAKERS = {
+    ("convolution", "pydml"): our_convolution,
+    ("convolution", "PyTorch"): their_convolution,
+    ("pooling", "pydml"): our_pooling,
+    ("pooling", "PyTorch"): their_pooling,
+}
+
+
+def contestant(kind, side, arguments, rounds, count):
+    """An action for a process of its own: least seconds of each part of a layer, and the result for the first image."""
+    if side == "PyTorch":
+        import torch
+
+        torch.set_num_threads(count)
+    else:
+        pydml.keep_freed_memory()  # as the command line does
+        threads.set_threads(count)
+    parts = MAKERS[kind, side](*arguments)
+    # With one thread, its processor time: other work on the machine disturbs it least.
+    clock = time.thread_time if count == 1 else time.perf_counter
+
+    def run():
+        best = best_times(parts, rounds, clock)
+        out = parts["output"]()
+        return best, np.asarray(out[0] if isinstance(out, tuple) else out)[:1].reshape(-1)
+
+    return run
+
+
+def layer(kind, arguments, options):
+    """(least seconds of ours, of PyTorch, error of ours relative to the largest result), each side twice, in turn."""
+    sides = {
+        side: measure.Elsewhere(contestant, kind, side, arguments, options.rounds, options.threads)
+        for side in ("pydml", "PyTorch")
+    }
+    found = {side: [] for side in sides}
+    with ExitStack() as stack:
+        for side in sides.values():
+            stack.enter_context(side)
+        for _ in range(2):
+            for name, side in sides.items():
+                found[name].append(side.turn()[2])
+    least = {
+        name: {part: min(best[part] for best, _ in turns) for part in turns[0][0]} for name, turns in found.items()
+    }
+    ours, theirs = (found[name][0][1].astype(np.float64) for name in ("pydml", "PyTorch"))
+    return least["pydml"], least["PyTorch"], float(np.abs(ours - theirs).max() / np.abs(theirs).max())
+
+
+def cell(ours, theirs, part):
     """Our milliseconds and how many times longer PyTorch takes."""
-    return f"{best[part] * 1e3:.1f} ({best['torch ' + part] / best[part]:.2f})"
+    return f"{ours[part] * 1e3:.1f} ({theirs[part] / ours[part]:.2f})"
 
 
 def main(arguments=None) -> None:
@@ -148,46 +214,44 @@ def main(arguments=None) -> None:
     options = parser.parse_args(arguments)
     rows = []
 
-    def row(name, best, parts, **more):
-        ours, theirs = (sum(best[prefix + p] for p in parts) for prefix in ("", "torch "))
+    def row(name, ours, theirs, **more):
+        ours_s, peer_s = sum(ours.values()), sum(theirs.values())
+        case = f"{name} {np.dtype(dtype).name}"
         rows.append(
             {
                 "suite": "conv",
-                "case": f"{name} {np.dtype(dtype).name}",
+                "case": case,
                 "peer": "PyTorch eager",
-                "ratio": theirs / ours,
-                "ours_s": ours,
-                "peer_s": theirs,
+                "ratio": peer_s / ours_s,
+                "ours_s": ours_s,
+                "peer_s": peer_s,
                 **more,
             }
         )
-        return theirs / ours
+        return peer_s / ours_s
 
-    threads.set_threads(options.threads)
-    torch.set_num_threads(options.threads)
-    # With one thread, its processor time: other work on the machine disturbs it least.
-    clock = time.thread_time if options.threads == 1 else time.perf_counter
     dtype = np.float64 if options.double else np.float32
-    print(f"{np.dtype(dtype)}, {options.threads} threads, PyTorch {torch.__version__}\n")
+    print(f"{np.dtype(dtype)}, {options.threads} threads\n")
     print("| convolution | output, ms (ratio) | data gradient | filter gradient | all three | algorithms |")
     print("|---|---|---|---|---|---|")
     for name, sizes in (QUICK if options.quick else CONVOLUTIONS).items():
         if options.only not in name:
             continue
-        best, _, algorithms, error = convolution(sizes, dtype, options.rounds, clock)
+        ours, theirs, error = layer("convolution", (sizes, dtype), options)
         assert error < (1e-4 if dtype == np.float32 else 1e-12), (name, error)
-        parts = ("output", "data", "filter")
-        whole = row(name, best, parts, algorithms=algorithms, error=float(error))
+        g, parts = geometry(sizes), ("output", "data", "filter")
+        algorithms = {part: str(conv.choose(g, dtype, sizes[0], part)) for part in parts}
+        whole = row(name, ours, theirs, algorithms=algorithms, error=error)
         names = "; ".join(dict.fromkeys(algorithms.values()))
-        print(f"| {name} | {' | '.join(cell(best, p) for p in parts)} | {whole:.2f} | {names} |", flush=True)
+        print(f"| {name} | {' | '.join(cell(ours, theirs, p) for p in parts)} | {whole:.2f} | {names} |", flush=True)
     print("\n| pooling | output, ms (ratio) | gradient | both |")
     print("|---|---|---|---|")
     for name, sizes in POOLS.items():
         if options.only not in name or options.quick:
             continue
-        best = pooling(sizes, dtype, options.rounds, clock, "average" in name)
-        whole = row(name, best, ("output", "data"))
-        print(f"| {name} | {cell(best, 'output')} | {cell(best, 'data')} | {whole:.2f} |", flush=True)
+        ours, theirs, _ = layer("pooling", (sizes, dtype, "average" in name), options)
+        whole = row(name, ours, theirs)
+        print(f"| {name} | {cell(ours, theirs, 'output')} | {cell(ours, theirs, 'data')} | {whole:.2f} |", flush=True)
     measure.write(options.json, rows)
 
 

@@ -22,6 +22,7 @@ CASES = {
     "resnet50 single 32": ("resnet50", 32, "single"),
     "lenet single 256": ("lenet", 256, "single"),
     "alexnet double 64": ("alexnet", 64, "double"),
+    "resnet50 double 16": ("resnet50", 16, "double"),
     "lenet double 256": ("lenet", 256, "double"),
 }
 QUICK = {"lenet single 256": ("lenet", 256, "single")}
