@@ -6,6 +6,7 @@ import ast
 import keyword
 import types
 from dataclasses import dataclass, field
+from typing import Any
 
 from pydml.builtins.fused import Template
 from pydml.builtins.registry import Builtin
@@ -35,6 +36,9 @@ class Code:
     templates: dict[str, Template] = field(default_factory=dict)
     places: list[tuple[Span, tuple[tuple[str, Span], ...]]] = field(default_factory=list)
     checks: dict[Position, ast.expr] = field(default_factory=dict)
+    loops: dict[str, Any] = field(
+        default_factory=dict
+    )  # by global name: `loops.Site`, or an iterable of few iterations
 
     def text(self) -> str:
         """The Python text, as `--explain=python` prints it."""

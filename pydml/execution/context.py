@@ -88,6 +88,8 @@ class Context:
         self.writes: list[
             tuple[str, tuple[int, int, int, int]]
         ] = []  # cells written by a parfor iteration, if recorded
+        self.loop_work = 0.0  # nanoseconds, estimated, of loops so far, see `loops`
+        self.loops_given_up: set[Any] = set()  # loops that stay with Python in this run
         self.warn = warn or (lambda message: print(message, file=sys.stderr))
 
     def write(self, text: str) -> None:

@@ -19,6 +19,7 @@ from pydml.execution.code import Code, python_name
 from pydml.execution.emit_elements import OF_ELEMENTS, Elements
 from pydml.execution.emit_nodes import Pending
 from pydml.execution.emit_scalars import IN_ORDER, Scalars
+from pydml.execution.loops import Site, may_qualify
 from pydml.ir.liveness import Liveness
 from pydml.ir.program import (
     Call,
@@ -74,6 +75,7 @@ class _Emitter(Scalars, Elements):
         super().__init__(*args)
         self.extra: list[ast.stmt] = []  # functions of parfor bodies
         self.rest: tuple[list[Any], int] = [], 0  # what comes after the statement
+        self.within_site = False  # in a loop that the loop machine may run as a whole
         self.calls: set[str] = set()  # temporaries that wait and are calls of DML functions
 
     # ---- functions and blocks
@@ -351,6 +353,7 @@ class _Emitter(Scalars, Elements):
         owned, taken = self.own(s), dict(self.taken)
         self.owned |= owned
         after = self.take(s)
+        site = self.loop_site(s)
         saved, self.out = self.out, []
         self.statements(s.test)
         self.flush_others(reads(s))
@@ -360,7 +363,11 @@ class _Emitter(Scalars, Elements):
         position = self.position
         body = self.block(s.body)
         self.position = position
-        if before:
+        if site is not None:
+            self.within_site = False
+            stop = ast.If(ast.UnaryOp(ast.Not(), test, **position), [ast.Break(**position)], [], **position)
+            loop = self.while_with_site(site, [*before, stop, *body])
+        elif before:
             stop = ast.If(ast.UnaryOp(ast.Not(), test, **position), [ast.Break(**position)], [], **position)
             loop = ast.While(self.constant(True), [*before, stop, *body], [], **position)
         else:
@@ -395,13 +402,97 @@ class _Emitter(Scalars, Elements):
         if after and not all(isinstance(o, Const) for o in operands_of(s)):  # the bounds may be of these lists
             self.out.insert(before, self.assignment("_range_of_loop", iterations))
             iterations = self.load("_range_of_loop")
+        site = self.loop_site(s)
         body = self.block(s.body)
         self.position = position
         self.owned, self.taken = self.owned - owned, taken
         target = self.store(python_name(s.variable))
-        self.out.append(ast.For(target, iterations, body or [ast.Pass(**position)], [], **position))
+        if site is None:
+            self.out.append(ast.For(target, iterations, body or [ast.Pass(**position)], [], **position))
+        else:
+            self.within_site = False
+            self.for_with_site(site, s, iterations, target, body)
         self.out += after
         self.release(s, mentioned_in([s]))
+
+    # ---- the loop machine
+
+    def loop_site(self, s: For | While) -> str | None:
+        """The name of a loop that the loop machine may run as a whole, see `loops`; loops inside of it are not asked about."""
+        if self.within_site or not may_qualify(s):
+            return None
+        if isinstance(s, While):
+            inputs = self.liveness.before_block[id(s.test)] & mentioned_in([s])
+        else:
+            inputs = (self.liveness.before_block[id(s.body)] & mentioned_in(s.body)) - {s.variable}
+        outputs = assigned_in([s]) & self.liveness.after[s]
+        special = self.shared | self.recorded | self.taken.keys()
+        if not inputs <= self.certain or (inputs | outputs) & special or any(o[0] == "%" for o in outputs):
+            return None
+        place = self.file.name, s.span.file.line_and_column(s.span.start)[0]
+        site = Site(s, self.liveness, tuple(sorted(inputs)), tuple(sorted(outputs)), place)
+        if isinstance(s, For) and all(isinstance(o, Const) and type(o.value) is int for o in (s.start, s.stop)):
+            count = abs(s.stop.value - s.start.value) + 1  # type: ignore[union-attr]
+            if s.step is None and count < site.least_iterations:
+                return None
+        self.within_site = True
+        name = f"_loop_{len(self.code.loops) + 1}"
+        self.code.loops[name] = site
+        return name
+
+    def ask_site(self, name: str, iterations: ast.expr) -> ast.expr:
+        """`(_found := _loop_1(_ctx, iterations, (a, b))) is None`"""
+        site = self.code.loops[name]
+        values = ast.Tuple([self.load(python_name(i)) for i in site.inputs], ast.Load(), **self.position)
+        call = self.call_name(name, self.load("_ctx"), iterations, values)
+        found = ast.NamedExpr(self.store("_found"), call, **self.position)
+        return self.compare(found, ast.Is(), self.constant(None))
+
+    def take_found(self, name: str) -> list[ast.stmt]:
+        """`(s, x) = _found`"""
+        targets: list[ast.expr] = [self.store(python_name(o)) for o in self.code.loops[name].outputs]
+        nothing = self.assignment("_found", self.constant(None))
+        if not targets:
+            return [nothing]
+        target = ast.Tuple(targets, ast.Store(), **self.position)
+        return [ast.Assign([target], self.load("_found"), **self.position), nothing]
+
+    def for_with_site(self, name: str, s: For, iterations: ast.expr, target: ast.expr, body: list[ast.stmt]) -> None:
+        """`if n < 100 or (_found := _loop_1(_ctx, range(1, n + 1), (x,))) is None: for i in ... else: (x,) = _found`"""
+        p = self.position
+        least = self.code.loops[name].least_iterations
+        start, stop = self.ranges.args.get(s) or (None, None)
+        known = isinstance(iterations, ast.Call) and all(isinstance(a, ast.Constant) for a in iterations.args)
+        simple = isinstance(s.start, Const) and isinstance(s.stop, Var) and s.stop.name[0] != "%" and s.step is None
+        if simple and start is not None and stop is not None:  # quicker than the length of a range
+            last = self.load(python_name(s.stop.name))  # type: ignore[union-attr]
+            few = self.compare(last, ast.Lt(), self.constant(s.start.value + least - 1))  # type: ignore[union-attr]
+        else:
+            self.out.append(self.assignment("_iterations" + name, iterations))
+            iterations = self.load("_iterations" + name)
+            few = self.compare(self.call_name("_len", iterations), ast.Lt(), self.constant(least))
+        asked = self.ask_site(name, iterations)
+        test = asked if known else ast.BoolOp(ast.Or(), [few, asked], **p)  # few constant ones have no site
+        loop = ast.For(target, iterations, body or [ast.Pass(**p)], [], **p)
+        self.out.append(ast.If(test, [loop], self.take_found(name), **p))
+
+    def while_with_site(self, name: str, body: list[ast.stmt]) -> ast.While:
+        """Some iterations in Python, then the site is asked, and so on.
+
+        while True:
+            for _unused in _repeat(None, 100):
+                if not test: break
+                ...
+            else:
+                if (_found := _loop_1(_ctx, None, (x,))) is None: continue
+                (x,) = _found
+            break
+        """
+        p = self.position
+        some = self.call_name("_repeat", self.constant(None), self.constant(self.code.loops[name].least_iterations))
+        asked = ast.If(self.ask_site(name, self.constant(None)), [ast.Continue(**p)], [], **p)
+        part = ast.For(self.store("_unused"), some, body, [asked, *self.take_found(name)], **p)
+        return ast.While(self.constant(True), [part, ast.Break(**p)], [], **p)
 
     def parfor(self, s: ParFor) -> None:
         """The body becomes a function of the iteration variable and of the variables it needs."""

@@ -7,6 +7,7 @@ values = executable.run(Context(), {"X": array})
 from __future__ import annotations
 
 import builtins as python_builtins
+import itertools
 import math
 import threading
 import types
@@ -163,9 +164,11 @@ class Executable:
             "_matrix_element": matrix_element,
             "_made": List.made,
             "_len": len,
+            "_repeat": itertools.repeat,
             "_run_parfor": ParforRunner(self.code.parfors),
         }
         namespace.update(self.code.templates)
+        namespace.update(self.code.loops)
         for name in ("int_mul", "int_mod", "int_idiv", "int_neg", "divide", "power", "mod", "idiv", "text"):
             namespace["_" + name] = getattr(arithmetic, name)
         namespace |= {"_float": float, "_abs": abs, "_exp": math.exp, "_sqrt": math.sqrt}

@@ -7,6 +7,7 @@ from pydml.backends.cpu import (  # noqa: F401  (each registers its kernels)
     fused,
     gemm,
     lapack,
+    loops,
     normalization,
     ordering,
     paramserv,
