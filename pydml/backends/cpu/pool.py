@@ -24,6 +24,11 @@ def _is_tiny(g: ConvGeometry, images: int) -> bool:
     return g.output_cols <= TINY_WINDOWS and images * g.output_cols * g.Hf * g.Wf <= TINY_CELLS
 
 
+def _lie_apart(g: ConvGeometry) -> bool:
+    """Whether windows are 2 x 2, side by side and without padding."""
+    return (g.Hf, g.Wf, g.sh, g.sw, g.ph, g.pw) == (2, 2, 2, 2, 0, 0)
+
+
 def _pool(X: np.ndarray, g: ConvGeometry, average: bool) -> np.ndarray:
     """(N, C*H*W) -> (N, C*P*Q)."""
     if _is_tiny(g, len(X)):
@@ -34,6 +39,15 @@ def _pool(X: np.ndarray, g: ConvGeometry, average: bool) -> np.ndarray:
     images, pitch = flat(X, dtype)
     out = np.empty((len(X), g.output_cols), dtype)
     results = out.reshape(-1)
+    work = len(X) * g.output_cols * g.Hf * g.Wf / CELLS_PER_NS
+    if _lie_apart(g):
+        squares = pooling.pool_2x2(dtype, vector_shape(dtype)[0], average)
+
+        def planes(first: int, last: int) -> None:
+            squares(images, pitch, first, last, g.C, g.H, g.W, results, g.P, g.Q)
+
+        parallel_for(planes, len(X) * g.C, work)
+        return out
     run = pooling.pool(dtype, vector_shape(dtype)[0], average, g.sw)
     row = (g.Q - 1) * g.sw + g.Wf + g.W + g.pw
 
@@ -41,7 +55,7 @@ def _pool(X: np.ndarray, g: ConvGeometry, average: bool) -> np.ndarray:
         R = buffer("row", row, dtype)
         run(images, pitch, first, last, g.C, g.H, g.W, g.Hf, g.Wf, g.sh, g.ph, g.pw, results, g.P, g.Q, R)
 
-    parallel_for(tile, len(X) * g.C, len(X) * g.output_cols * g.Hf * g.Wf / CELLS_PER_NS)
+    parallel_for(tile, len(X) * g.C, work)
     return out
 
 
@@ -67,7 +81,7 @@ def max_pool_gradient(X: np.ndarray, dout: np.ndarray, g: ConvGeometry) -> np.nd
     dX = np.empty((len(X), g.image_cols), dtype)
     results = dX.reshape(-1)
     work = len(X) * g.output_cols * g.Hf * g.Wf / CELLS_PER_NS
-    if (g.Hf, g.Wf, g.sh, g.sw, g.ph, g.pw) == (2, 2, 2, 2, 0, 0):
+    if _lie_apart(g):
         apart = pooling.max_pool_gradient_2x2(dtype, vector_shape(dtype)[0])
 
         def planes(first: int, last: int) -> None:

@@ -19,6 +19,7 @@ from pydml.backends.cpu.compiled.simd import (
     readonly,
     reduce_columns,
     reduce_rows,
+    reduce_squares,
     spread_to_maximum,
     vector,
 )
@@ -51,6 +52,24 @@ def pool(dtype, lanes, average, sw):
 
     values = vector(dtype)
     return types.void(readonly(dtype), *[_int] * 11, values, _int, _int, values), run
+
+
+@vectorized
+def pool_2x2(dtype, lanes, average):
+    """The same for windows of 2 x 2 that lie side by side, without padding: nothing goes through memory between rows and columns."""
+    operation = SUM if average else MAXIMUM
+
+    def run(X, x_pitch, first, last, C, H, W, out, P, Q):
+        for plane in range(first, last):
+            source = plane // C * x_pitch + plane % C * H * W
+            target = plane * P * Q
+            for p in range(P):
+                reduce_squares(operation, lanes, X, source + 2 * p * W, W, out, target + p * Q, Q)
+            if average:
+                for q in range(P * Q):
+                    out[target + q] /= dtype(4)
+
+    return types.void(readonly(dtype), *[_int] * 6, vector(dtype), _int, _int), run
 
 
 @vectorized

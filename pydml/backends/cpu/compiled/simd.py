@@ -640,6 +640,31 @@ def reduce_columns(typingctx, operation, step, lanes, source, s, columns, target
 
 
 @intrinsic(prefer_literal=True)
+def reduce_squares(typingctx, operation, lanes, source, s, s_row, target, t, length):
+    """target[t + x] = maximum or sum of the four cells source[s + i*s_row + 2x + j], i, j < 2, for x < length: rows first.
+
+    operation and lanes are constants.
+    """
+    kind = _literal(operation)
+
+    def generate(context, builder, signature, args):
+        _, _, source_, s_, s_row_, target_, t_, length_ = args
+
+        def emit(e, place):
+            above = e.at(e.data(source, source_), builder.add(s_, builder.mul(place, e.int(2))))
+            below = e.at(above, s_row_)
+            halves = [_combine(e, kind, e.load(above, v), e.load(below, v)) for v in (0, e.lanes)]
+            even, odd = (e.shuffle(*halves, list(range(j, 2 * e.lanes, 2))) for j in range(2))
+            e.store(_combine(e, kind, even, odd), e.at(e.data(target, target_), builder.add(t_, place)))
+
+        _row_loop(context, builder, target.dtype, _literal(lanes), length_, emit)
+        return context.get_dummy_value()
+
+    ints = types.intp
+    return types.void(operation, lanes, source, ints, ints, target, ints, ints), generate
+
+
+@intrinsic(prefer_literal=True)
 def first_maximum(typingctx, step, lanes, like, source, s_row, rows, columns, t_row, target, t, length):
     """target[t + x] = i*t_row + j of the first largest cell source[x*step + i*s_row + j] with i < rows, j < columns.
 
