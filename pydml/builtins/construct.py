@@ -137,7 +137,8 @@ def seq(dtype, start, end, step):
     count = _sequence_length(start, end, step)
     check_dense_size(count, 1)
     if start == int(start) and step == int(step) and max(abs(start), abs(end)) < 2**53:
-        return np.arange(int(start), int(start) + count * int(step), int(step)).astype(dtype).reshape(count, 1)
+        cells = np.arange(int(start), int(start) + count * int(step), int(step), np.float64)  # exact: whole numbers
+        return cells.astype(dtype, copy=False).reshape(count, 1)
     steps = np.full(count, step, np.float64)
     steps[0] = start
     return np.add.accumulate(steps).astype(dtype, copy=False).reshape(count, 1)

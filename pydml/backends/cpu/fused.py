@@ -48,6 +48,22 @@ def _replace_nan(x: np.ndarray, replacement: float, out: np.ndarray) -> None:
     np.putmask(out, out != out, replacement)
 
 
+def _round(x: np.ndarray, out: np.ndarray) -> None:
+    whole = np.floor(x)
+    half = np.subtract(x, whole, out=out) >= 0.5  # `out` may be the memory of x
+    np.copyto(out, half)
+    np.add(whole, out, out=out)
+
+
+def _test(function: Any) -> Any:
+    """A step that gives 0 and 1: to make booleans first is faster than to have NumPy write them as numbers at once."""
+
+    def run(*args: Any, out: np.ndarray) -> None:
+        np.copyto(out, function(*args))
+
+    return run
+
+
 UFUNCS: dict[str, Any] = {
     "+": np.add,
     "-": np.subtract,
@@ -60,15 +76,19 @@ UFUNCS: dict[str, Any] = {
     "<=": np.less_equal,
     ">": np.greater,
     ">=": np.greater_equal,
-    "&": np.logical_and,
-    "|": np.logical_or,
+    "&": _test(lambda x, y: (x != 0) & (y != 0)),
+    "|": _test(lambda x, y: (x != 0) | (y != 0)),
+    "xor": _test(lambda x, y: (x != 0) ^ (y != 0)),
+    "is.nan": _test(np.isnan),
+    "is.infinite": _test(np.isinf),
+    "round": _round,
     "min": np.minimum,
     "max": np.maximum,
     "bias_add": np.add,
     "bias_multiply": np.multiply,
     "replace NaN": _replace_nan,
     "unary -": lambda x, out: np.subtract(0.0, x, out=out),  # a zero stays positive
-    "!": np.logical_not,
+    "!": _test(lambda x: x == 0),
     "exp": np.exp,
     "log": np.log,
     "sqrt": np.sqrt,
@@ -78,6 +98,12 @@ UFUNCS: dict[str, Any] = {
     "ceil": np.ceil,
     "sin": np.sin,
     "cos": np.cos,
+    "tan": np.tan,
+    "asin": np.arcsin,
+    "acos": np.arccos,
+    "atan": np.arctan,
+    "sinh": np.sinh,
+    "cosh": np.cosh,
     "tanh": np.tanh,
 }
 

@@ -27,8 +27,10 @@ from pydml.ir.program import (
 )
 from pydml.types import DOUBLE, INT, SCALAR
 
-BINARY = frozenset({"+", "-", "*", "/", "^", "==", "!=", "<", "<=", ">", ">=", "&", "|", "min", "max"})
-UNARY = frozenset({"unary -", "!", "exp", "log", "sqrt", "abs", "sign", "floor", "ceil", "sin", "cos", "tanh"})
+BINARY = frozenset({"+", "-", "*", "/", "^", "==", "!=", "<", "<=", ">", ">=", "&", "|", "xor", "min", "max"})
+UNARY = frozenset(
+    "! exp log sqrt abs sign round floor ceil sin cos tan asin acos atan sinh cosh tanh is.nan is.infinite".split()
+) | {"unary -"}
 CHANNEL = frozenset({"bias_add", "bias_multiply"})
 REDUCTIONS = frozenset({"sum", "colSums", "rowSums"})
 

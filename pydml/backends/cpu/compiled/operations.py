@@ -9,7 +9,7 @@ LANES = 16  # at least the cells of a vector
 
 # The operations, by the name of the builtin; their numbers are places in this list.
 OPERATIONS = [*"+ - * / max min > >= < <= == != & |".split(), "replace NaN"]
-OPERATIONS += ["unary -", "abs", "sqrt", "sign", "floor", "ceil", "!"]
+OPERATIONS += ["unary -", "abs", "sqrt", "sign", "floor", "ceil", "!", "round", "is.nan"]
 CODES = {name: i for i, name in enumerate(OPERATIONS)}
 CODES["bias_add"] = CODES["+"]
 CODES["bias_multiply"] = CODES["*"]

@@ -1142,6 +1142,11 @@ def _operation(e, name, x, y):
     if name == "sign":
         sign = b.select(b.fcmp_ordered(">", x, zero), one, b.select(b.fcmp_ordered("<", x, zero), e.constant(-1), zero))
         return b.select(b.fcmp_unordered("uno", x, x), x, sign)
+    if name == "is.nan":
+        return truth(b.fcmp_unordered("uno", x, x))
+    if name == "round":  # halves upward
+        whole = function("floor")
+        return b.fadd(whole, truth(b.fcmp_ordered(">=", b.fsub(x, whole), e.constant(0.5))))
     if name in ("abs", "sqrt", "floor", "ceil"):
         return function("fabs" if name == "abs" else name)
     return {"+": b.fadd, "-": b.fsub, "*": b.fmul, "/": b.fdiv}[name](x, y)
