@@ -10,10 +10,11 @@ import os
 import re
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from pydml.diagnostics import Diagnostic, DMLError, SourceFile, internal_error
+from pydml.records import dataclass
 
 USAGE = """\
 usage: pydml FILE [options]              run a DML script ('-': from standard input)

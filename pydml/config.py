@@ -9,11 +9,11 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pydml.diagnostics import fail
+from pydml.records import dataclass
 
 PRECISIONS = ("double", "single")
 

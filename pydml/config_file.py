@@ -11,9 +11,10 @@ default is answered by a remark.  A name may be written without its prefix `sysd
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from pydml.diagnostics import fail
+from pydml.records import dataclass
 
 PREFIX = "sysds."
 

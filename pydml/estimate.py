@@ -19,12 +19,13 @@ import sys
 import threading
 import weakref
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 import numpy as np
 
 from pydml.diagnostics import DMLError, fail
+from pydml.records import dataclass
 from pydml.types import ANY, DOUBLE, LIST, MATRIX
 
 # matrices of fewer cells keep their cells: the order of the images, schedules, tables of results

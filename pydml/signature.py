@@ -17,10 +17,10 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from pydml.diagnostics import Span, fail
+from pydml.records import dataclass
 from pydml.types import BOOLEAN, DOUBLE, FRAME, INT, LIST, MATRIX, SCALAR, STRING, UNKNOWN, Type
 
 REQUIRED: Any = type("Required", (), {"__repr__": lambda self: "REQUIRED"})()

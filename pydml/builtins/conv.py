@@ -10,7 +10,6 @@ The functions here say what each builtin means, image by image with NumPy.  The 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
 
@@ -18,6 +17,7 @@ import numpy as np
 
 from pydml.builtins.registry import builtin
 from pydml.diagnostics import fail
+from pydml.records import dataclass
 from pydml.types import Type
 from pydml.values import arithmetic, type_of
 

@@ -17,7 +17,6 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -26,6 +25,7 @@ from pydml.builtins.registry import builtin, get
 from pydml.diagnostics import DMLError, fail
 from pydml.io.load import read_value
 from pydml.io.save import write_value
+from pydml.records import dataclass
 from pydml.signature import article, suggest
 from pydml.types import ANY_LIST, Type
 from pydml.values import List, Sparse, is_matrix, type_of

@@ -38,12 +38,12 @@ import importlib
 import pkgutil
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any, NoReturn
 
 import numpy as np
 
 from pydml.diagnostics import DMLError, fail
+from pydml.records import dataclass
 from pydml.signature import Signature, suggest
 from pydml.types import (
     ANY,

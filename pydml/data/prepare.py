@@ -17,7 +17,6 @@ import os
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any, TextIO
 
 import numpy as np
@@ -27,6 +26,7 @@ from pydml.diagnostics import fail
 from pydml.io.atomic import cannot_write, swap
 from pydml.io.dataset import MANIFEST, VERSION, Manifest, Shard
 from pydml.io.formats.idx import labels_idx
+from pydml.records import dataclass
 from pydml.values.storage import size_text
 
 SET_FORMAT = "pydml-dataset"

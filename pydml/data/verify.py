@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from pydml.diagnostics import DMLError, fail
 from pydml.io.dataset import MANIFEST, load_manifest
 from pydml.io.formats.idx import parse_idx
 from pydml.io.paths import missing, read_bytes, unreadable
+from pydml.records import dataclass
 
 
 @dataclass

@@ -8,10 +8,11 @@ operation and the DML call stack.  Ids are listed in `catalog.py`; `render.py` t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import NoReturn
 
 from pydml.diagnostics.source import Span
+from pydml.records import dataclass
 
 
 @dataclass(frozen=True)

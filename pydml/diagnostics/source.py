@@ -7,8 +7,9 @@ the syntax tree and every IR operation carries a `Span`, so that any stage can r
 from __future__ import annotations
 
 from bisect import bisect_right
-from dataclasses import dataclass
 from typing import NamedTuple
+
+from pydml.records import dataclass
 
 
 @dataclass(frozen=True, eq=False)

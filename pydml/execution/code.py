@@ -5,13 +5,14 @@ from __future__ import annotations
 import ast
 import keyword
 import types
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from pydml.builtins.fused import Template
 from pydml.builtins.registry import Builtin
 from pydml.diagnostics import SourceFile, Span
 from pydml.ir.program import ParFor
+from pydml.records import dataclass
 
 INLINED = 1 << 16  # columns from here on stand for an entry in `Code.places`
 

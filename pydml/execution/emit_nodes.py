@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import ast
-from dataclasses import dataclass
 from typing import Any
 
 from pydml.builtins.fused import Template
@@ -28,6 +27,7 @@ from pydml.ir.program import (
     walk,
 )
 from pydml.ir.ranges import Ranges
+from pydml.records import dataclass
 from pydml.types import SCALAR, Type
 
 _OPERATOR_NAMES = {

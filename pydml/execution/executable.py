@@ -12,7 +12,7 @@ import math
 import threading
 import types
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ from pydml.ir.build import VARIANTS, build, default_key, find_script_builtin
 from pydml.ir.passes import optimize
 from pydml.ir.program import Program
 from pydml.ir.text import program_text
+from pydml.records import dataclass
 from pydml.signature import REQUIRED, Parameter, Signature, suggest
 from pydml.syntax import ast as syntax
 from pydml.types import Type

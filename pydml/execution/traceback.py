@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import ast
 import re
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import CodeType, TracebackType
 
 from pydml.diagnostics import Diagnostic, DMLError, Frame, SourceFile, Span, internal_error
 from pydml.execution.code import INLINED, Position
+from pydml.records import dataclass
 
 
 @dataclass

@@ -13,13 +13,13 @@ import copy
 import json
 import os
 import threading
-from dataclasses import dataclass
 from typing import Any, NoReturn
 
 import numpy as np
 
 from pydml.diagnostics import fail
 from pydml.io.paths import MANIFEST, unreadable
+from pydml.records import dataclass
 from pydml.values.storage import check_dense_size, memory_limit, register_storage
 
 SPLIT_FORMAT = "pydml-images"

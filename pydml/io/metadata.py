@@ -9,12 +9,13 @@ from __future__ import annotations
 import json
 import os
 import time
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, NoReturn
 
 from pydml.diagnostics import fail
 from pydml.io import registry
 from pydml.io.paths import missing, part_files, read_bytes, unreadable
+from pydml.records import dataclass
 from pydml.signature import suggest
 from pydml.values.text import scalar_text
 

@@ -26,10 +26,11 @@ import functools
 import importlib
 import pkgutil
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from pydml.diagnostics import fail
+from pydml.records import dataclass
 from pydml.signature import suggest
 
 # names that SystemDS knows and that mean nothing here

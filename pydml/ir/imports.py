@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 
 from pydml.diagnostics import Collector, DMLError, Label, SourceFile, Span, fail
+from pydml.records import dataclass
 from pydml.signature import suggest
 from pydml.syntax import ast, parse
 

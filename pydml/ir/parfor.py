@@ -13,7 +13,6 @@ such a loop is no error here either: its iterations run one after the other.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
@@ -31,6 +30,7 @@ from pydml.ir.program import (
     walk,
     writes,
 )
+from pydml.records import dataclass
 
 Monomial = tuple[str, ...]
 Polynomial = dict[Monomial, Fraction]

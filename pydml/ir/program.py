@@ -11,11 +11,12 @@ prints it, and `execution.emit` turns it into Python.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, NamedTuple
 
 from pydml.builtins.registry import Builtin
 from pydml.diagnostics import Diagnostic, SourceFile, Span
+from pydml.records import dataclass
 from pydml.types import ANY, Type
 
 

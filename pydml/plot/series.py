@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from pydml.plot.record import Record
+from pydml.records import dataclass
 
 
 @dataclass

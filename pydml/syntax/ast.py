@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from pydml.diagnostics import SourceFile, Span
+from pydml.records import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)

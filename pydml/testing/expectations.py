@@ -19,10 +19,11 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from pydml.diagnostics import Diagnostic, DMLError, SourceFile
 from pydml.diagnostics.render import render_text
+from pydml.records import dataclass
 
 # A `#` in a string is no comment: texts of strings are skipped.
 _COMMENT = re.compile(

@@ -14,12 +14,12 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, NoReturn
 
 import numpy as np
 
 from pydml.diagnostics import fail
+from pydml.records import dataclass
 from pydml.signature import suggest
 from pydml.transform import java
 from pydml.transform.java import JavaError, text_of

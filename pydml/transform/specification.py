@@ -10,10 +10,10 @@ of the columns are known later than the text: `read_entries` checks form and key
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from pydml.diagnostics import fail
+from pydml.records import dataclass
 from pydml.signature import suggest
 from pydml.transform.json_text import parse_json
 from pydml.values.text import scalar_text

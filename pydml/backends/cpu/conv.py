@@ -15,7 +15,6 @@ and then the call is computed by panels.  In float32 its error is about ten time
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -26,6 +25,7 @@ from pydml.backends.cpu.memory import float_dtype
 from pydml.builtins import conv
 from pydml.builtins.conv import ConvGeometry, conv_geometry
 from pydml.builtins.registry import kernel
+from pydml.records import dataclass
 from pydml.values import to_dense
 
 # Multiply-adds of a whole call.  Up to here NumPy takes about a millisecond; a job of such calls does not wait a second for Numba.

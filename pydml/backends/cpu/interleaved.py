@@ -7,7 +7,6 @@ describes them.  Tiles are blocks of images; they follow from the sizes alone, s
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -18,6 +17,7 @@ from pydml.backends.cpu.memory import buffer, flat
 from pydml.backends.cpu.product import FEWEST_TILES, MULTIPLY_ADDS_PER_NS
 from pydml.backends.cpu.threads import parallel_for
 from pydml.builtins.conv import ConvGeometry
+from pydml.records import dataclass
 
 BLOCK_BYTES = 256 << 10  # of a block of interleaved images: half of a small second-level cache
 GRADIENT_BYTES = 512 << 10  # of a block of gradients, which are read once while the images stay in cache

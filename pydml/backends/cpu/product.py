@@ -8,7 +8,6 @@ batch except a layout of at most `GROUP_BYTES` and partial sums of at most `SUM_
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -18,6 +17,7 @@ from pydml.backends.cpu.jit import vector_shape
 from pydml.backends.cpu.memory import buffer, flat
 from pydml.backends.cpu.threads import parallel_for
 from pydml.builtins.conv import ConvGeometry
+from pydml.records import dataclass
 
 TILE_WORK = 16_000_000  # multiply-adds of a tile: about 0.4 ms, long against handing it out
 FEWEST_TILES = 16  # enough for machines with many cores, if the tiles do not get too small
