@@ -224,7 +224,7 @@ def _place(name: str, frame: Any, values: Sequence[Any]) -> _Place:
 def flops_of(name: str, values: Sequence[Any], results: Sequence[Any]) -> float:
     """Floating-point operations (two for each multiply-add) of products and convolutions; 0 for the rest, which moves memory."""
     matrices = [v for v in values if hasattr(v, "shape") and len(v.shape) == 2]
-    if name == "%*%" and len(matrices) >= 2:
+    if name in ("%*%", "sampled steps") and len(matrices) >= 2:
         return 2.0 * matrices[0].shape[0] * matrices[0].shape[1] * matrices[1].shape[1]
     if not name.startswith("conv2d") or len(matrices) < 2:
         return 0.0

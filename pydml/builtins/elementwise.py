@@ -31,6 +31,7 @@ from pydml.types import (
     matrix_type,
 )
 from pydml.values import arithmetic, type_of
+from pydml.values.typing import NULL
 
 ndarray = np.ndarray
 inf, nan = math.inf, math.nan
@@ -233,7 +234,7 @@ def _apply(function: Builtin, cells: Any, scalars: Any, left: Any, right: Any) -
     return scalars(left, right)
 
 
-def _log_type(x: Type, base: Type) -> Type:
+def _log_type(x: Type, base: Type = NULL) -> Type:
     if base.data == "null":
         return _double_type(x)
     if x.data == MATRIX or base.data == MATRIX:
@@ -242,7 +243,7 @@ def _log_type(x: Type, base: Type) -> Type:
 
 
 @builtin("log(x: matrix|number|boolean, base: matrix|number = NULL) -> any", infer=_log_type, self_checking=True)
-def log(x, base):
+def log(x, base=None):  # without a base as a step of a fused operation
     """Natural logarithm, or ln(x) / ln(base).  log(0) is -Infinity, of negative numbers it is NaN."""
     if base is None:
         return np.log(x) if type(x) is ndarray else _log_of(x)

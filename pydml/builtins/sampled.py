@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from pydml.builtins.fused import Template, fused
 from pydml.builtins.operators import matrix_product
 from pydml.builtins.registry import builtin
-from pydml.diagnostics import fail
+from pydml.diagnostics import DMLError, Span, fail
 from pydml.types import Type, matrix_type
 
 
@@ -46,3 +49,53 @@ sampledProduct.fails("sampledProduct(matrix(1, 2, 3), matrix(1, 2, 1), matrix(1,
 def sampled_chain(W, U, V):
     """sampledProduct(W, U, V) %*% V, made by `ir.passes.algebra`: a kernel computes each cell of the first product and uses it at once."""
     return matrix_product(sampledProduct(W, U, V), V)
+
+
+class Sampling:
+    """A fused operation of which one input is a matrix product.
+
+    template: the fused steps.  at: the position of the product among their inputs.  span: its place in DML.  cells: the steps
+    without a sum at the end, and `reduction` the name of that sum or "".
+    """
+
+    __slots__ = ("at", "cells", "reduction", "span", "template")
+
+    def __init__(self, template: Template, at: int, span: Span):
+        self.template, self.at, self.span = template, at, span
+        last = template.steps[-1].builtin
+        self.reduction = last if last in ("sum", "rowSums", "colSums") else ""
+        self.cells = Template(template.steps[:-1], template.spans[:-1]) if self.reduction else template
+
+    def __repr__(self) -> str:
+        return f"x{self.at} = U %*% V; {self.template!r}"
+
+
+def _sampled_type(plan: Type, U: Type, V: Type, *inputs: Type) -> Type:
+    sampling = plan.const
+    assert isinstance(sampling, Sampling)
+    product = matrix_product.infer((U, V))[0]
+    types = (*inputs[: sampling.at], product, *inputs[sampling.at :])
+    return fused.apply_rule((Type("any", const=sampling.template), Type("any"), *types))[0]
+
+
+@builtin(
+    "sampled steps(plan: any, U: any, V: any, *inputs: any) -> any",
+    infer=_sampled_type,
+    storages="any",
+    self_checking=True,
+)
+def sampled_steps(plan: Sampling, U: Any, V: Any, *inputs: Any) -> Any:
+    """The fused steps of the plan on its inputs and U %*% V, made by `ir.passes.sample_products`.
+
+    Where a sparse matrix makes all cells but its own zero, a kernel computes the product at its cells only.
+    """
+    run, at = fused.kernels["*",], plan.at
+    # the product is in no variable here, so that its memory can be that of the result
+    return run(plan.template, (at,), *inputs[:at], _product(plan, U, V), *inputs[at:])
+
+
+def _product(plan: Sampling, U: Any, V: Any) -> Any:
+    try:
+        return matrix_product(U, V)
+    except DMLError as error:
+        raise error.with_span(plan.span) from None

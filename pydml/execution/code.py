@@ -10,6 +10,7 @@ from typing import Any
 
 from pydml.builtins.fused import Template
 from pydml.builtins.registry import Builtin
+from pydml.builtins.sampled import Sampling
 from pydml.diagnostics import SourceFile, Span
 from pydml.ir.program import ParFor
 from pydml.records import dataclass
@@ -34,7 +35,7 @@ class Code:
     names: dict[str, str]
     builtins: dict[str, tuple[Builtin, str]]
     parfors: dict[str, ParFor]
-    templates: dict[str, Template] = field(default_factory=dict)
+    templates: dict[str, Template | Sampling] = field(default_factory=dict)
     places: list[tuple[Span, tuple[tuple[str, Span], ...]]] = field(default_factory=list)
     checks: dict[Position, ast.expr] = field(default_factory=dict)
     loops: dict[str, Any] = field(

@@ -10,6 +10,7 @@ from typing import Any
 
 from pydml.builtins.fused import Template
 from pydml.builtins.registry import Builtin
+from pydml.builtins.sampled import Sampling
 from pydml.diagnostics import Span
 from pydml.execution.code import INLINED, Code, python_name
 from pydml.ir.liveness import Liveness
@@ -118,7 +119,7 @@ class Nodes:
         return ast.Name(name, ast.Store(), **self.position)
 
     def constant(self, value: Any) -> ast.expr:
-        if isinstance(value, Template):
+        if isinstance(value, (Template, Sampling)):
             name = f"_steps_{len(self.code.templates) + 1}"
             self.code.templates[name] = value
             return self.load(name)

@@ -27,6 +27,7 @@ from pydml.ir.passes.fuse_elementwise import fuse_elementwise
 from pydml.ir.passes.hoist import hoist_invariants
 from pydml.ir.passes.inline import inline
 from pydml.ir.passes.reachable import keep_reachable
+from pydml.ir.passes.sample_products import sample_products
 from pydml.ir.passes.simplify import simplify
 from pydml.ir.passes.update_in_place import update_in_place
 from pydml.ir.text import program_text
@@ -43,6 +44,11 @@ def _inline_and_coalesce(program):
     keep_reachable(program)
 
 
+def _fuse_and_sample(program):
+    fuse_elementwise(program)
+    sample_products(program)
+
+
 PASSES = {
     "algebra": rewrite_algebra,
     "simplify": simplify,
@@ -52,6 +58,7 @@ PASSES = {
     "cse": eliminate_common_subexpressions,
     "dead_code": eliminate_dead_code,
     "fuse_elementwise": fuse_elementwise,
+    "sample_products": _fuse_and_sample,
     "update_in_place": update_in_place,
 }
 

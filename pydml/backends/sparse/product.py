@@ -19,6 +19,8 @@ _PARTIAL_SUMS = 8
 _THREADED_WORK = 1 << 21  # products below which one call is as fast
 _COMPILED_WORK = 1 << 23  # products that are worth loading Numba
 _NS_PER_PRODUCT = 1.0
+_GATHERED = 1 << 16  # cells of a factor that are gathered at once
+_NS_PER_GATHER = 2.0
 
 
 def _check(left, right) -> None:
@@ -137,13 +139,28 @@ def _gram(S: Sparse) -> Any:
 
 @kernel("sampledProduct", "sparse", "dense", "dense")
 def sampledProduct_sparse(W, U, V):
-    csr = W.csr
     if not (all_finite(U) and all_finite(V)):
         return NotImplemented  # 0 * NaN is NaN
+    return with_data(W, weighted_cells(W, W.csr.data, U, V))
+
+
+def weighted_cells(W: Sparse, weights: np.ndarray, U: np.ndarray, V: np.ndarray) -> np.ndarray:
+    """The stored cells of W in U %*% t(V), times their weights."""
+    csr = W.csr
     rank = U.shape[1]
-    if rank == 0 or csr.nnz * rank < _COMPILED_WORK:
-        cells = np.einsum("ij,ij->i", U[row_numbers(W)], V[csr.indices])
-        return with_data(W, csr.data * cells)
+    if csr.nnz * rank < _COMPILED_WORK:
+        out = np.empty(csr.nnz, csr.dtype)
+        rows, columns = row_numbers(W), csr.indices
+        step = max(256, _GATHERED // max(rank, 1))
+
+        def gather(start: int, stop: int) -> None:
+            for tile in range(start, stop):
+                part = slice(tile * step, (tile + 1) * step)
+                cells = np.einsum("ij,ij->i", U.take(rows[part], 0), V.take(columns[part], 0))
+                np.multiply(weights[part], cells, out=out[part])
+
+        parallel_for(gather, -(-csr.nnz // step), csr.nnz * (rank + 4) * _NS_PER_GATHER)
+        return out
     from pydml.backends.sparse import compiled
 
     dtype = csr.dtype
@@ -153,10 +170,10 @@ def sampledProduct_sparse(W, U, V):
     out = np.empty(csr.nnz, dtype)
 
     def run(start: int, stop: int) -> None:
-        product(csr.indptr, csr.indices, csr.data, U, V, int(bounds[start]), int(bounds[stop]), out)
+        product(csr.indptr, csr.indices, weights, U, V, int(bounds[start]), int(bounds[stop]), out)
 
     parallel_for(run, len(bounds) - 1, csr.nnz * rank * _NS_PER_PRODUCT)
-    return with_data(W, out)
+    return out
 
 
 @kernel("sampled product chain", "sparse", "dense", "dense")

@@ -17,6 +17,7 @@ from pydml.ir.passes.fuse_elementwise import fuse_elementwise
 from pydml.ir.passes.hoist import hoist_invariants
 from pydml.ir.passes.inline import inline
 from pydml.ir.passes.reachable import keep_reachable
+from pydml.ir.passes.sample_products import sample_products
 from pydml.ir.passes.simplify import simplify
 from pydml.ir.passes.update_in_place import update_in_place
 from pydml.ir.program import Program
@@ -31,6 +32,7 @@ PASSES: tuple[Callable[[Program], None], ...] = (
     coalesce_copies,  # so that fusion sees a result and its user
     hoist_invariants,
     fuse_elementwise,
+    sample_products,  # looks for products among the operands of fused operations
     update_in_place,  # last: it relies on which variable is assigned by which operation
 )
 

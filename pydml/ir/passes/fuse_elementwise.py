@@ -25,7 +25,7 @@ from pydml.ir.program import (
     count_writes,
     variables_in,
 )
-from pydml.types import DOUBLE, INT, SCALAR
+from pydml.types import ANY, DOUBLE, INT, SCALAR
 
 BINARY = frozenset({"+", "-", "*", "/", "^", "==", "!=", "<", "<=", ">", ">=", "&", "|", "xor", "min", "max"})
 UNARY = frozenset(
@@ -170,7 +170,8 @@ def fusable(s: Op) -> bool:
             and all(t.is_matrix or (t.data == SCALAR and t.value in (INT, DOUBLE)) for t in s.arg_types)
         )
     if name in UNARY:
-        return len(s.args) == 1 and s.arg_types[0].is_matrix
+        one = len(s.args) == 1 or (name == "log" and s.args[1] == Const(None))
+        return one and s.arg_types[0].is_matrix
     if name == "replace":
         target, _, replacement = s.arg_types
         return (
@@ -189,7 +190,9 @@ def _is_nan(operand: Operand) -> bool:
 def _step(s: Op) -> tuple[str, list[tuple[Operand, Any]]]:
     """The name of the step, and its operands with their types."""
     operands = list(zip(s.args, s.arg_types, strict=True))
-    return ("replace NaN", [operands[0], operands[2]]) if s.builtin.name == "replace" else (s.builtin.name, operands)
+    if s.builtin.name == "replace":
+        return "replace NaN", [operands[0], operands[2]]
+    return s.builtin.name, operands[:1] if s.builtin.name == "log" else operands
 
 
 def _fused(group: _Group, last: Op) -> Op:
@@ -199,7 +202,7 @@ def _fused(group: _Group, last: Op) -> Op:
         (Const(template), Const(()), *group.inputs),
         last.outs,
         last.span,
-        (),
+        (ANY, ANY, *group.types),
         last.out_types,
         inlined=last.inlined,
     )
