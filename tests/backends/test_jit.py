@@ -118,3 +118,24 @@ def test_kernels_are_right_for_other_vectors(size, dtype, monkeypatch):
         for result, exact in zip((out, dX, dW), expected, strict=True):
             tolerance = 1e-5 if dtype == np.float32 else 1e-12
             assert np.abs(result - exact).max() <= tolerance * np.abs(exact).max()
+
+
+SYMBOL = """
+import sys
+from pydml.backends.cpu.compiled import winograd
+(result,) = winograd._forward(8, 4, int(sys.argv[1]), int(sys.argv[1])).overloads.values()
+print(result.fndesc.mangled_name)
+"""
+
+
+def test_variants_compiled_in_two_processes_have_symbols_of_their_own(tmp_path):
+    """Each is the first that its process compiles; a third process may load both."""
+    tmp_path.chmod(0o700)
+    environment = {**os.environ, "PYDML_CACHE_DIR": str(tmp_path)}
+    first, second = (
+        subprocess.run(
+            [sys.executable, "-c", SYMBOL, size], env=environment, check=True, timeout=120, stdout=subprocess.PIPE
+        ).stdout
+        for size in ("4", "6")
+    )
+    assert first != second

@@ -58,10 +58,20 @@ def _variants(factory: Callable[..., Any], written_out: bool) -> Callable[..., C
                 kernel = variants.get(constants)
                 if kernel is None:
                     signature, function = factory(*constants)
+                    function.__qualname__ = _name(factory, constants)
                     kernel = variants[constants] = _compile(signature, function, written_out)
         return kernel
 
     return variant
+
+
+def _name(factory: Callable[..., Any], constants: tuple[Any, ...]) -> str:
+    """A name of its own for each variant, of which Numba makes the symbol of its code.
+
+    Beside it a symbol has a number counted through the process that compiled it.  Variants that differ in constants only, compiled in
+    two processes and then loaded from disk by a third, could have the same one: then one got the code of the other.
+    """
+    return "_".join([factory.__name__, *(c.__name__ if isinstance(c, type) else str(c) for c in constants)])
 
 
 def _compile(signature: Any, function: Callable[..., Any], written_out: bool) -> Callable[..., Any]:
