@@ -157,7 +157,7 @@ def fused_blocks(template: Template, dying: tuple[int, ...], *inputs: Any) -> An
     else:
         try:
             return template.direct(*inputs)
-        except DMLError:
+        except (DMLError, ValueError):  # ValueError: of NumPy, as `direct` does not check sizes
             return fused.meaning(template, dying, *inputs)  # it knows the place of the step
     dtype = None
     key = []
