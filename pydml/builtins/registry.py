@@ -199,7 +199,7 @@ class Builtin:
     def run(self, *args: Any) -> Any:
         """Run on arguments that are known to have the right types: size checks, dispatch by storage."""
         if self.checked:
-            self._check(args)
+            self.check(args)
         matrices = 0
         for a in args:
             cls = type(a)
@@ -236,7 +236,7 @@ class Builtin:
         except MemoryError:
             self.explain_memory(args)
 
-    def _check(self, args: tuple[Any, ...]) -> None:
+    def check(self, args: tuple[Any, ...]) -> None:
         """The rule of sizes for these arguments.  Its answer follows from sizes and scalars alone, so what fitted once is not asked again."""
         key: list[Any] = []
         for a in args[self._first :]:

@@ -21,6 +21,7 @@ from pydml.ir.parfor import check_parfor
 from pydml.ir.passes import PASSES as ALL_PASSES
 from pydml.ir.passes.algebra import rewrite_algebra
 from pydml.ir.passes.coalesce_copies import coalesce_copies
+from pydml.ir.passes.convolve_and_finish import convolve_and_finish
 from pydml.ir.passes.cse import eliminate_common_subexpressions
 from pydml.ir.passes.dead_code import eliminate_dead_code
 from pydml.ir.passes.fuse_elementwise import fuse_elementwise
@@ -29,6 +30,7 @@ from pydml.ir.passes.inline import inline
 from pydml.ir.passes.reachable import keep_reachable
 from pydml.ir.passes.sample_products import sample_products
 from pydml.ir.passes.simplify import simplify
+from pydml.ir.passes.specialise import specialise
 from pydml.ir.passes.update_in_place import update_in_place
 from pydml.ir.text import program_text
 from pydml.ir.verify import verify
@@ -49,7 +51,15 @@ def _fuse_and_sample(program):
     sample_products(program)
 
 
+def _fuse_and_join(program):
+    """The steps come from fused operations."""
+    fuse_elementwise(program)
+    convolve_and_finish(program)
+
+
 PASSES = {
+    "specialise": specialise,
+    "convolve_and_finish": _fuse_and_join,
     "algebra": rewrite_algebra,
     "simplify": simplify,
     "hoist": hoist_invariants,

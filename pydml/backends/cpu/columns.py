@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from pydml.backends.cpu.finishing import Finishing
 from pydml.backends.cpu.memory import buffer
 from pydml.backends.cpu.threads import parallel_for
 from pydml.builtins.conv import ConvGeometry
@@ -57,11 +58,18 @@ def _inside(shift: int, stride: int, size: int, places: int) -> tuple[int, int]:
 
 
 def forward(
-    X: np.ndarray, W: np.ndarray, bias: np.ndarray | None, g: ConvGeometry, dtype: Any, out: np.ndarray
+    X: np.ndarray,
+    W: np.ndarray,
+    bias: np.ndarray | None,
+    g: ConvGeometry,
+    dtype: Any,
+    out: np.ndarray,
+    finish: Finishing | None = None,
 ) -> None:
     """out = images (N, C*H*W) convolved with filters (F, C*Hf*Wf), plus bias (F, 1) if given.  out: (N, F*P*Q), contiguous."""
     pixels = g.P * g.Q
     filters = np.ascontiguousarray(W, dtype)
+    whole = out.reshape(-1)
     work = float(g.multiply_adds)
     by_filters = pixels <= g.F
     tiles, step = _tiles(g.F if by_filters else pixels, work)
@@ -81,7 +89,9 @@ def forward(
             columns = columns.reshape(g.filter_cols, pixels)
         results = out[n].reshape(g.F, pixels)
 
-        def multiply(first: int, last: int, columns: np.ndarray = columns, results: np.ndarray = results) -> None:
+        def multiply(
+            first: int, last: int, n: int = n, columns: np.ndarray = columns, results: np.ndarray = results
+        ) -> None:
             for start in range(first * step, last * step, step):
                 rows, cols = (
                     (slice(start, start + step), slice(None))
@@ -91,5 +101,9 @@ def forward(
                 np.matmul(filters[rows], columns[:, cols], out=results[rows, cols])
                 if bias is not None:
                     results[rows, cols] += bias[rows]
+                if finish is not None and by_filters:
+                    finish(whole, n, start, min(start + step, g.F), 0, pixels)
+                elif finish is not None:
+                    finish(whole, n, 0, g.F, start, min(step, pixels - start))
 
         parallel_for(multiply, tiles, work / MULTIPLY_ADDS_PER_NS)

@@ -21,10 +21,14 @@ from typing import Any
 import numpy as np
 
 from pydml.backends.cpu import columns, interleaved, product, winograd
+from pydml.backends.cpu.finishing import Finishing
 from pydml.backends.cpu.memory import float_dtype
+from pydml.backends.cpu.threads import parallel_for
 from pydml.builtins import conv
 from pydml.builtins.conv import ConvGeometry, conv_geometry
+from pydml.builtins.conv_steps import ConvTemplate, conv_steps
 from pydml.builtins.registry import kernel
+from pydml.diagnostics import DMLError
 from pydml.records import dataclass
 from pydml.values import to_dense
 
@@ -48,6 +52,7 @@ COLUMN_START = 12  # pixels that the product of columns costs beside its own
 COLUMN_COPY, COLUMN_COPY_STRIDED = 0.25, 0.5  # of a tap of a pixel
 COLUMN_STORE = 0.1  # of a result
 COLUMN_TAP = 3000  # of a tap of an image, by NumPy
+FINISH = 0.2  # of a result, by `finishing`
 INTERLEAVE, INTERLEAVE_BACK = 0.25, 0.4  # of a cell
 
 
@@ -171,20 +176,39 @@ def _interleaved_cost(g: ConvGeometry, dtype: Any, batch: int, part: str) -> flo
     return images * (work * MULTIPLY_ADD + cells * INTERLEAVE + results * INTERLEAVE_BACK)
 
 
-def forward(X: np.ndarray, W: np.ndarray, g: ConvGeometry, bias: np.ndarray | None = None) -> np.ndarray:
-    """Images (N, C*H*W), filters (F, C*Hf*Wf), bias (F, 1) or None -> (N, F*P*Q)."""
+def forward(
+    X: np.ndarray,
+    W: np.ndarray,
+    g: ConvGeometry,
+    bias: np.ndarray | None = None,
+    finish: Finishing | None = None,
+) -> np.ndarray:
+    """Images (N, C*H*W), filters (F, C*Hf*Wf), bias (F, 1) or None -> (N, F*P*Q); `finish` is applied to that."""
     dtype = float_dtype(X, W)
     algorithm = choose(g, dtype, len(X))
     if algorithm is MEANING:
         out = conv.convolve(X, W, g)
-        return out if bias is None else out + np.repeat(bias[:, 0], g.P * g.Q)
+        if bias is not None:
+            out = out + np.repeat(bias[:, 0], g.P * g.Q)
+        if finish is not None:
+            for n in range(len(X)):
+                finish(out.reshape(-1), n, 0, g.F, 0, g.P * g.Q)
+        return out
     out = np.empty((len(X), g.output_cols), dtype)
     if algorithm is COLUMNS:
-        columns.forward(X, W, bias, g, dtype, out)
+        columns.forward(X, W, bias, g, dtype, out, finish)
     elif algorithm is INTERLEAVED:
         interleaved.forward(X, W, bias, g, dtype, out)
-    elif algorithm is PANELS or not winograd.forward(X, W, bias, g, dtype, out, algorithm.n):
-        product.forward(X, W, bias, g, dtype, out)
+        if finish is not None:
+            results = out.reshape(-1)
+
+            def finish_images(first: int, last: int) -> None:
+                for n in range(first, last):
+                    finish(results, n, 0, g.F, 0, g.P * g.Q)
+
+            parallel_for(finish_images, len(X), out.size * FINISH)
+    elif algorithm is PANELS or not winograd.forward(X, W, bias, g, dtype, out, algorithm.n, finish):
+        product.forward(X, W, bias, g, dtype, out, finish)
     return out
 
 
@@ -227,6 +251,45 @@ def filter_gradient(X: np.ndarray, dout: np.ndarray, g: ConvGeometry) -> np.ndar
 def conv2d(X, W, input_shape, filter_shape, stride, padding):
     _, g = conv_geometry("conv2d", input_shape, filter_shape, stride, padding)
     return forward(to_dense(X), to_dense(W), g)
+
+
+@kernel("conv2d steps", "*")
+def conv2d_and_finish(template, X, W, input_shape, filter_shape, stride, padding, *inputs):
+    """Where the steps are a scale, a shift, a sum and a maximum with 0 in this order, and all fits; else step by step."""
+    result = _finished(template, X, W, (input_shape, filter_shape, stride, padding), inputs)
+    if result is None:  # the meaning tells as well what is wrong
+        return conv_steps.meaning(template, X, W, input_shape, filter_shape, stride, padding, *inputs)
+    return result
+
+
+def _finished(template: ConvTemplate, X: Any, W: Any, shapes: tuple[Any, ...], inputs: tuple[Any, ...]) -> Any:
+    parts = template.finish
+    if parts is None or type(X) is not np.ndarray or type(W) is not np.ndarray or X.dtype != W.dtype:
+        return None
+    try:
+        conv.conv2d.check((X, W, *shapes))
+        _, g = conv_geometry("conv2d", *shapes)
+        if len(X) * g.multiply_adds <= TINY_WORK:
+            return None
+        at = template.position
+        values: dict[int | None, Any] = dict(enumerate((*inputs[:at], None, *inputs[at:])))
+        for i in parts.before:
+            step = template.steps[i]
+            values[-i - 1] = template.builtins[i].run(*[values[a] for a in step.args])
+    except DMLError:
+        return None
+    columns = [values.get(a) for a in (parts.bias, parts.scale, parts.shift)]
+    addend, zero = values.get(parts.addend), values.get(parts.zero)
+    for value, shape in (*((v, (g.F, 1)) for v in columns), (addend, (len(X), g.output_cols))):
+        if value is not None and not (type(value) is np.ndarray and value.shape == shape and value.dtype == X.dtype):
+            return None
+    if zero is not None and not (type(zero) in (int, float) and zero == 0):
+        return None
+    bias, scale, shift = columns
+    dtype = float_dtype(X, W)
+    if scale is None and shift is None and addend is None and zero is None:
+        return forward(X, W, g, bias)
+    return forward(X, W, g, bias, Finishing(g, dtype, scale, shift, addend, zero is not None))
 
 
 @kernel("conv2d_backward_data", "*")

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from pydml.backends.cpu.finishing import Finishing
 from pydml.backends.cpu.jit import vector_shape
 from pydml.backends.cpu.memory import buffer, flat
 from pydml.backends.cpu.threads import parallel_for
@@ -148,7 +149,7 @@ def _pack(
 
 def _plain_product(
     packed: np.ndarray, rows: int, depth: int, sizes: _PanelSizes, shift: np.ndarray,
-    images: np.ndarray, pitch: int, count: int, pixels: int, out: np.ndarray,
+    images: np.ndarray, pitch: int, count: int, pixels: int, out: np.ndarray, finish: Finishing | None = None,
 ) -> None:  # fmt: skip
     """out (count, rows*pixels) = packed filters (rows, depth) times each of the images (count, depth*pixels), plus shift.
 
@@ -184,12 +185,20 @@ def _plain_product(
                     source, s0, 0, 0, 1, 1, end - begin, packed, rows, taps_of_source, depth, sizes.block, shift,
                     out, target + begin, 0, pixels, end - begin, 1, B, T, places, sizes.at_once, source is images,
                 )  # fmt: skip
+            if finish is not None:
+                finish(out, n, 0, rows, first, last - first)
 
     parallel_for(run, count * pieces, count * float(rows) * depth * pixels / MULTIPLY_ADDS_PER_NS)
 
 
 def forward(
-    X: np.ndarray, W: np.ndarray, bias: np.ndarray | None, g: ConvGeometry, dtype: Any, out: np.ndarray
+    X: np.ndarray,
+    W: np.ndarray,
+    bias: np.ndarray | None,
+    g: ConvGeometry,
+    dtype: Any,
+    out: np.ndarray,
+    finish: Finishing | None = None,
 ) -> None:
     """out = images (N, C*H*W) convolved with filters (F, C*Hf*Wf), plus bias (F, 1) if given.  out: (N, F*P*Q), contiguous."""
     from pydml.backends.cpu.compiled import convolution
@@ -208,7 +217,7 @@ def forward(
 
     group, band = tiles(N, g.P, g.Q, g.multiply_adds, 2 * sizes.lanes)
     if group == 1 and g.is_product:
-        _plain_product(packed, g.F, g.C, sizes, shift, images, pitch, N, g.P * g.Q, results)
+        _plain_product(packed, g.F, g.C, sizes, shift, images, pitch, N, g.P * g.Q, results, finish)
         return
     bands = -(-g.P // band)
     layout = _layout(g, band)
@@ -237,6 +246,9 @@ def forward(
                 results, n * g.output_cols + p * g.Q, g.output_cols, g.P * g.Q, grid[1], 1, B, T, places, sizes.at_once,
                 source is images,
             )  # fmt: skip
+            if finish is not None:
+                for image in range(n, n + count):
+                    finish(results, image, 0, g.F, p * g.Q, rows * g.Q)
 
     parallel_for(run, -(-N // group) * bands, N * g.multiply_adds / MULTIPLY_ADDS_PER_NS)
 

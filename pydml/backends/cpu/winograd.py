@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from pydml.backends.cpu.finishing import Finishing
 from pydml.backends.cpu.jit import vector_shape
 from pydml.backends.cpu.memory import buffer, flat
 from pydml.backends.cpu.threads import parallel_for
@@ -80,7 +81,7 @@ def _odd_lines(size: int, dtype: Any) -> int:
 def _convolve(
     X: np.ndarray, C: int, H: int, W: int, ph: int, pw: int,
     filters: np.ndarray, w_row: int, w_depth: int, rotated: bool, F: int, r: int, bias: np.ndarray | None,
-    out: np.ndarray, P: int, Q: int, n: int, dtype: Any,
+    out: np.ndarray, P: int, Q: int, n: int, dtype: Any, finish: Finishing | None = None,
 ) -> bool:  # fmt: skip
     """Convolution with stride 1; the gradient of the images is one as well."""
     from pydml.backends.cpu.compiled import winograd
@@ -157,6 +158,11 @@ def _convolve(
             M, m_panel, m_row, start, stop, first, count, tile_rows, tile_columns, shift,
             results, F * P * Q, P, Q, *cells_and_offsets(), finite,
         )  # fmt: skip
+        if finish is not None and start < stop:
+            for image in range(first // tile_rows, (first + count - 1) // tile_rows + 1):
+                top = max(first - image * tile_rows, 0) * m
+                bottom = min((first + count - image * tile_rows) * m, P)
+                finish(results, image, start, stop, top * Q, (bottom - top) * Q)
 
     blocks = [(first, min(per_block, strips - first)) for first in range(0, strips, per_block)]
     if not shared:
@@ -198,12 +204,37 @@ def _convolve(
 
 
 def forward(
-    X: np.ndarray, W: np.ndarray, bias: np.ndarray | None, g: ConvGeometry, dtype: Any, out: np.ndarray, n: int
+    X: np.ndarray,
+    W: np.ndarray,
+    bias: np.ndarray | None,
+    g: ConvGeometry,
+    dtype: Any,
+    out: np.ndarray,
+    n: int,
+    finish: Finishing | None = None,
 ) -> bool:
     """out = images (N, C*H*W) convolved with filters (F, C*r*r), plus bias (F, 1) if given.  out: (N, F*P*Q), contiguous."""
     filters, pitch = flat(W, dtype)
     return _convolve(
-        X, g.C, g.H, g.W, g.ph, g.pw, filters, pitch, g.Hf * g.Wf, False, g.F, g.Hf, bias, out, g.P, g.Q, n, dtype
+        X,
+        g.C,
+        g.H,
+        g.W,
+        g.ph,
+        g.pw,
+        filters,
+        pitch,
+        g.Hf * g.Wf,
+        False,
+        g.F,
+        g.Hf,
+        bias,
+        out,
+        g.P,
+        g.Q,
+        n,
+        dtype,
+        finish,
     )
 
 

@@ -11,6 +11,7 @@ from pydml.ir.infer import infer
 from pydml.ir.parfor import check_parfor
 from pydml.ir.passes.algebra import rewrite_algebra
 from pydml.ir.passes.coalesce_copies import coalesce_copies
+from pydml.ir.passes.convolve_and_finish import convolve_and_finish
 from pydml.ir.passes.cse import eliminate_common_subexpressions
 from pydml.ir.passes.dead_code import eliminate_dead_code
 from pydml.ir.passes.fuse_elementwise import fuse_elementwise
@@ -19,10 +20,12 @@ from pydml.ir.passes.inline import inline
 from pydml.ir.passes.reachable import keep_reachable
 from pydml.ir.passes.sample_products import sample_products
 from pydml.ir.passes.simplify import simplify
+from pydml.ir.passes.specialise import specialise
 from pydml.ir.passes.update_in_place import update_in_place
 from pydml.ir.program import Program
 
 PASSES: tuple[Callable[[Program], None], ...] = (
+    specialise,  # to strings that choose what a function does, so that more is in straight lines
     inline,  # small functions, so that the passes below see through them
     infer,  # sizes known by the caller reach the inlined operations
     simplify,
@@ -33,6 +36,7 @@ PASSES: tuple[Callable[[Program], None], ...] = (
     hoist_invariants,
     fuse_elementwise,
     sample_products,  # looks for products among the operands of fused operations
+    convolve_and_finish,
     update_in_place,  # last: it relies on which variable is assigned by which operation
 )
 

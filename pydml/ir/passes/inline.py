@@ -12,6 +12,8 @@ from pydml.ir.passes.dead_code import copy_block
 from pydml.ir.program import Call, Function, Op, Operand, Program, Var, blocks_of, substitute, walk
 
 MAX_OPERATIONS = 24
+# Of a function with a convolution, which takes longer than all of them: its caller says what is done with the result.
+MAX_BESIDE_CONVOLUTION = 100
 
 
 def inline(program: Program) -> None:
@@ -40,9 +42,11 @@ def _callees_first(program: Program) -> list[Function]:
 
 
 def _can_inline(function: Function) -> bool:
+    length = len(function.body)
     return (
-        len(function.body) <= MAX_OPERATIONS
+        length <= MAX_BESIDE_CONVOLUTION
         and all(isinstance(s, Op) for s in function.body)
+        and (length <= MAX_OPERATIONS or any(s.builtin.name == "conv2d" for s in function.body))
         and all(p.name in _assigned(function) or p.name in {q.name for q in function.params} for p in function.outputs)
     )
 

@@ -12,6 +12,7 @@ from pydml.ir.program import (
     Call,
     Const,
     For,
+    Function,
     If,
     Op,
     Operand,
@@ -29,7 +30,12 @@ from pydml.types import SCALAR, UNKNOWN
 def simplify(program: Program) -> None:
     """Simplify all functions.  Needs types."""
     for function in program.all_functions():
-        function.body = _block(function.body, {})
+        simplify_function(function)
+
+
+def simplify_function(function: Function) -> None:
+    """Simplify one function.  Needs its types."""
+    function.body = _block(function.body, {})
 
 
 Copies = dict[str, Operand]

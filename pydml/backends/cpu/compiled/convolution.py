@@ -24,6 +24,7 @@ from pydml.backends.cpu.compiled.simd import (
     copy_row,
     copy_strided,
     copy_vectors,
+    finish_row,
     indexes,
     interleave_block,
     prefetch,
@@ -259,6 +260,32 @@ def multiply_panels(dtype, lanes, height):
     return types.void(
         readonly(dtype), *[_int] * 6, values, _int, indexes, _int, _int, readonly(dtype),
         values, *[_int] * 5, values, values, indexes, _int, types.boolean,
+    ), run  # fmt: skip
+
+
+@vectorized
+def finish_rows(dtype, lanes):
+    """Scale, shift, sum and ReLU for the filters [first, last): out = max(0, out*scale + shift + more), where `add` and `cut` say so.
+
+    The cells of filter f are out[start + (f - first)*step] and the `length` - 1 behind; those of `more` are in the same places.
+    """
+
+    def run(out, start, step, first, last, scale, shift, more, add, cut, length):
+        for f in range(first, last):
+            at = start + (f - first) * step
+            a, b = scale[f], shift[f]
+            if add and cut:
+                finish_row(lanes, 1, 1, out, at, a, b, more, length)
+            elif add:
+                finish_row(lanes, 1, 0, out, at, a, b, more, length)
+            elif cut:
+                finish_row(lanes, 0, 1, out, at, a, b, more, length)
+            else:
+                finish_row(lanes, 0, 0, out, at, a, b, more, length)
+
+    given = readonly(dtype)
+    return types.void(
+        vector(dtype), *[_int] * 4, given, given, given, types.boolean, types.boolean, _int
     ), run  # fmt: skip
 
 

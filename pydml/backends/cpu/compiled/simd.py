@@ -450,6 +450,33 @@ def scale_row(typingctx, lanes, x, at, scale, shift, target, t, length, stream):
 
 
 @intrinsic(prefer_literal=True)
+def finish_row(typingctx, lanes, add, cut, x, at, scale, shift, y, length):
+    """x[at + i] = x[at + i]*scale + shift, + y[at + i] if `add`, and at least 0 if `cut`, for i < length.  Constants: lanes, add, cut.
+
+    A NaN stays NaN.  Each operation rounds, as it would on its own.
+    """
+    added, cut_off = bool(_literal(add)), bool(_literal(cut))
+
+    def generate(context, builder, signature, args):
+        _, _, _, x_, at_, scale_, shift_, y_, length_ = args
+        e, single = (_Emitter(context, builder, x.dtype, w) for w in (_literal(lanes), 1))
+        row, y_row = e.at(e.data(x, x_), at_), e.at(e.data(y, y_), at_)
+
+        def emit(e, place):
+            value = builder.fmul(e.load(e.at(row, place)), e.broadcast(scale_))
+            value = builder.fadd(value, e.broadcast(shift_))
+            if added:
+                value = builder.fadd(value, e.load(e.at(y_row, place)))
+            return _operation(e, "max", value, e.zero) if cut_off else value
+
+        _stored_row(builder, e, single, length_, ir.Constant(ir.IntType(8), 0), emit, row)
+        return context.get_dummy_value()
+
+    i = types.intp
+    return types.void(lanes, add, cut, x, i, scale, shift, y, i), generate
+
+
+@intrinsic(prefer_literal=True)
 def combine_rows(typingctx, lanes, x, y, at, a, b, center, shift, target, length, stream):
     """target[at + i] = a*y[at + i] + b*(x[at + i] - center) + shift for i < length; stream as in `_stored_row`.  lanes is a constant."""
 
