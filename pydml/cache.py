@@ -174,11 +174,14 @@ def _path(kind: str, key: str) -> str | None:
     folder = directory()
     if folder is None:
         return None
-    import hashlib
+    try:
+        from _blake2 import blake2b  # hashlib loads OpenSSL, which takes longer than all the rest here
+    except ImportError:  # another Python than CPython
+        from hashlib import blake2b
 
     version = getattr(sys.modules.get("pydml"), "__version__", "")
     full_key = f"{version}\0{sys.implementation.cache_tag}\0{sys.hexversion}\0{kind}\0{key}"
-    digest = hashlib.sha256(full_key.encode("utf-8", "surrogatepass")).hexdigest()
+    digest = blake2b(full_key.encode("utf-8", "surrogatepass"), digest_size=32).hexdigest()
     return os.path.join(folder, f"{kind}-{digest}{_SUFFIX}")
 
 

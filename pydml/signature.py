@@ -14,7 +14,6 @@ or a "string".
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -216,6 +215,8 @@ def article(noun: str) -> str:
 
 def suggest(name: str, known: Any) -> str:
     """`did you mean ...?`, or "" if nothing is close."""
+    import difflib
+
     cutoff = 0.7 if len(name) > 3 else 0.65  # of three letters, one may be wrong
     close = difflib.get_close_matches(name, list(known), n=1, cutoff=cutoff)
     if not close:

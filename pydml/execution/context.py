@@ -6,7 +6,7 @@ to one run; several runs of one program may go on in several threads, each with 
 
 from __future__ import annotations
 
-import secrets
+import os
 import sys
 import threading
 from collections.abc import Callable
@@ -25,7 +25,7 @@ class RandomStreams:
 
     def __init__(self, seed: int | None = None):
         self._lock = threading.Lock()
-        self.restart(secrets.randbits(128) if seed is None else seed)
+        self.restart(int.from_bytes(os.urandom(16), "little") if seed is None else seed)
 
     def restart(self, seed: int) -> None:
         """Begin again, as a new stream with this seed."""

@@ -12,7 +12,6 @@ writer of NAME calls first, does what is left of it.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import stat
 from collections.abc import Callable, Iterator
@@ -137,6 +136,8 @@ def _identity(path: str | None) -> list[int] | None:
 def _planned(path: str, pending: list[tuple[str | None, str]]) -> Iterator[None]:
     """While the block runs, the plan of the exchange is on disk, locked by this process.  Where the file system has no locks,
     there is no plan: nobody could tell a killed process from a working one."""
+    import json
+
     plan = _plan_name(path)
     steps = [[temporary, _identity(temporary), target, _identity(target)] for temporary, target in pending]
     draft = f"{plan[:-9]}.{os.getpid()}-{os.urandom(4).hex()}.tmp"
@@ -178,6 +179,8 @@ def finish_exchange(path: str) -> None:
 
     A step is done only while its target is what it was when the plan was made: what was written there since stays.
     """
+    import json
+
     plan = _plan_name(path)
     # no plan: opening it fails
     with contextlib.suppress(OSError), open(plan, "r+", encoding="utf-8") as file:

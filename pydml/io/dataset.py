@@ -10,7 +10,6 @@ once would look, to the user and to the limits of a container, as if it had been
 from __future__ import annotations
 
 import copy
-import json
 import os
 import threading
 from typing import Any, NoReturn
@@ -62,6 +61,8 @@ class Manifest:
 
     def text(self) -> str:
         """The content of the file; `HEAD` is how it begins."""
+        import json
+
         content: dict[str, Any] = {"format": SPLIT_FORMAT, "version": VERSION, "rows": self.rows}
         content.update({k: getattr(self, k) for k in ("channels", "height", "width", "classes", "mean", "std")})
         content["shards"] = [{"file": s.file, "rows": s.rows, "sha256": s.sha256} for s in self.shards]
@@ -70,6 +71,8 @@ class Manifest:
 
 def load_manifest(folder: str) -> Manifest:
     """The manifest of a split.  Raises DMLError "file" or "data-format"."""
+    import json
+
     path = os.path.join(folder, MANIFEST)
     try:
         with open(path, encoding="utf-8") as stream:

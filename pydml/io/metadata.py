@@ -6,7 +6,6 @@ beside a result.  Keys and rules are those of SystemDS 3.4.0; unlike there, `row
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from dataclasses import field
@@ -76,6 +75,8 @@ def metadata_path(path: str) -> str:
 
 def load(path: str) -> dict[str, Any] | None:
     """The properties in `path`.mtd, checked, or None if there is no such file.  Raises DMLError "metadata"."""
+    import json
+
     name = metadata_path(path)
     if not os.path.isfile(name):
         return None
@@ -117,6 +118,7 @@ def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _normal(where: str, key: str, value: Any, text_sizes: bool) -> Any:
     """The value of a property in its one form; None for unknown sizes."""
+    import json
 
     def wrong(expected: str) -> NoReturn:
         fail("metadata", f"{where}: {key} must be {expected}, got {json.dumps(value, ensure_ascii=False)}")
@@ -249,6 +251,8 @@ def _find_format(result: Metadata) -> None:
 
 
 def _shown(value: Any) -> str:
+    import json
+
     if isinstance(value, tuple):
         return "[" + ", ".join(_shown(v) for v in value) + "]"
     return json.dumps(value) if isinstance(value, (str, bool)) else scalar_text(value)
@@ -268,6 +272,8 @@ def describe(
     options: dict[str, Any] | None = None,
 ) -> str:
     """The text of a `.mtd` file, keys in the order of SystemDS."""
+    import json
+
     content: dict[str, Any] = {
         "data_type": data_type,
         "value_type": value_type,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
 import os
 from collections.abc import Iterator
 from typing import BinaryIO, NoReturn
@@ -82,6 +81,8 @@ def only_file(path: str) -> str:
 
 def missing(path: str) -> NoReturn:
     """Raise DMLError "file" for a path that does not exist, with the nearest existing name."""
+    import difflib
+
     folder, name = os.path.split(path)
     try:
         names = os.listdir(folder or ".")

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Sequence
 
 from pydml.syntax.ast import Expr, Name
@@ -149,5 +148,7 @@ def loop_help(value: Expr) -> str:
 
 
 def closest(word: str, candidates: Iterable[str]) -> str:
+    import difflib
+
     matches = difflib.get_close_matches(word, sorted(candidates), 1, 0.6)
     return matches[0] if matches else ""

@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import math
 import re
-from decimal import ROUND_HALF_UP, Context, Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,6 +18,9 @@ from pydml.types import Type
 from pydml.values.list import List
 from pydml.values.storage import Sparse, is_matrix, to_dense
 from pydml.values.typing import type_of
+
+if TYPE_CHECKING:
+    from decimal import Decimal
 
 # ---- scalars
 
@@ -195,6 +197,8 @@ def matrix_text(
 
 
 def _cell_text(value: float, decimal: int) -> str:
+    from decimal import Decimal
+
     text = double_text(value)
     if value - value != 0:
         return text
@@ -235,7 +239,7 @@ def list_text(value: List) -> str:
 
 # ---- String.format
 
-_WIDE = Context(prec=1100)  # enough for all digits of a double
+_WIDE = 1100  # decimals that are enough for all digits of a double
 _SPECIFIER = re.compile(r"%(?:(\d+)\$|(<))?([-#+ 0,(]*)(\d+)?(?:\.(\d+))?([a-zA-Z%])?", re.A)
 
 
@@ -319,6 +323,8 @@ def _wrong(text: str, wanted: str, value: Any, help: str) -> None:
 
 
 def _format_double(kind: str, x: float, flags: str, width: str | None, precision: int | None) -> str:
+    from decimal import Context, Decimal
+
     if x != x:
         return "NaN"
     negative = math.copysign(1.0, x) < 0
@@ -343,7 +349,9 @@ def _format_double(kind: str, x: float, flags: str, width: str | None, precision
     rounded = _round(exact, places - exponent_value)
     if exact:
         exponent_value = rounded.adjusted()
-    mantissa_text = format(rounded.scaleb(-exponent_value).quantize(Decimal(1).scaleb(-places), context=_WIDE), "f")
+    mantissa_text = format(
+        rounded.scaleb(-exponent_value).quantize(Decimal(1).scaleb(-places), context=Context(_WIDE)), "f"
+    )
     if places == 0 and "#" in flags:
         mantissa_text += "."
     sign = "-" if exponent_value < 0 else "+"
@@ -352,15 +360,20 @@ def _format_double(kind: str, x: float, flags: str, width: str | None, precision
 
 def _round(x: Decimal, places: int) -> Decimal:
     """x rounded half up to so many decimals, which may be negative."""
+    from decimal import ROUND_HALF_UP, Context, Decimal
+
     if x.as_tuple().exponent >= -places:
         return x
-    return x.quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_UP, context=_WIDE)
+    return x.quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_UP, context=Context(_WIDE))
 
 
 def _fixed(x: Decimal, places: int, negative: bool, flags: str, width: str | None) -> str:
+    from decimal import ROUND_HALF_UP, Context, Decimal
+
     places = max(places, 0)
     body = format(
-        x.quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_UP, context=_WIDE), ",f" if "," in flags else "f"
+        x.quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_UP, context=Context(_WIDE)),
+        ",f" if "," in flags else "f",
     )
     if places == 0 and "#" in flags:
         body += "."

@@ -7,7 +7,6 @@ not write it.
 
 from __future__ import annotations
 
-import json
 import math
 from typing import Any
 
@@ -23,6 +22,8 @@ from pydml.values.storage import compact, to_dense
 
 
 def read_jsonl_frame(path: str, options: dict[str, Any], metadata: Any, dtype: Any) -> Frame:
+    import json
+
     cells: dict[str, dict[int, Any]] = {}
     rows = 0
     for file in part_files(path):
@@ -67,6 +68,8 @@ def _type(values: Any) -> str:
 
 
 def _column(cells: dict[int, Any], rows: int, type: str) -> Column:
+    import json
+
     texts: list[str | None] = [None] * rows
     for i, value in cells.items():
         texts[i] = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
@@ -74,6 +77,8 @@ def _column(cells: dict[int, Any], rows: int, type: str) -> Column:
 
 
 def write_jsonl_frame(value: Frame, path: str, options: dict[str, Any]) -> None:
+    import json
+
     columns = [_json_cells(c) for c in value.columns]
     names = [json.dumps(name, ensure_ascii=False) for name in value.column_names]
     with open(path, "w", encoding="utf-8", newline="") as out:
@@ -82,6 +87,8 @@ def write_jsonl_frame(value: Frame, path: str, options: dict[str, Any]) -> None:
 
 
 def _json_cells(column: Column) -> list[str]:
+    import json
+
     missing = column.missing().tolist()
     if column.type in (BOOLEAN, *INTEGERS):
         texts = [str(t) for t in column.texts()]

@@ -8,7 +8,6 @@ refused, since reading them would run code from the file.  A sparse matrix is wr
 from __future__ import annotations
 
 import io
-import zipfile
 from typing import Any
 
 import numpy as np
@@ -24,6 +23,8 @@ _MAGIC = b"\x93NUMPY"
 
 
 def _load(file: str) -> Any:
+    import zipfile
+
     try:
         if file.endswith(".gz"):
             return np.load(io.BytesIO(read_bytes(file)), allow_pickle=False)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import zipfile
 from collections.abc import Iterator
 from typing import Any
 
@@ -56,6 +55,8 @@ def read_npz_list(path: str, options: dict[str, Any], metadata: Any, dtype: Any)
 
 @contextlib.contextmanager
 def _arrays(file: str) -> Iterator[Any]:
+    import zipfile
+
     content = read_bytes(file)
     if content[:2] != b"PK":  # NumPy would take it for a pickle
         fail("data-format", f"{file} is not an npz file of NumPy")
@@ -96,6 +97,8 @@ def write_npz(value: Any, path: str, options: dict[str, Any]) -> None:
 
 
 def write_npz_list(value: List, path: str, options: dict[str, Any]) -> None:
+    import zipfile
+
     arrays: dict[str, Any] = {}
     for name, item in flat_elements(value).items():
         if not is_matrix(item) and not isinstance(item, (bool, int, float)):

@@ -12,7 +12,6 @@ Reference: https://github.com/huggingface/safetensors, section "Format".
 
 from __future__ import annotations
 
-import json
 import math
 import os
 from collections.abc import Iterator
@@ -50,6 +49,8 @@ class _File:
     """The header of a file, checked, and its numbers."""
 
     def __init__(self, path: str):
+        import json
+
         self.path = only_file(path)
         if self.path.endswith(".gz"):
             self.content: Any = np.frombuffer(read_bytes(self.path), np.uint8)
@@ -162,6 +163,8 @@ def write_safetensors_list(value: List, path: str, options: dict[str, Any]) -> N
 
 
 def _write(elements: dict[str, Any], path: str, options: dict[str, Any]) -> None:
+    import json
+
     header: dict[str, Any] = {}
     arrays: list[np.ndarray] = []
     offset = 0

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from pydml.ir.infer import infer
-from pydml.ir.parfor import check_parfor
 from pydml.ir.passes.algebra import rewrite_algebra
 from pydml.ir.passes.coalesce_copies import coalesce_copies
 from pydml.ir.passes.convolve_and_finish import convolve_and_finish
@@ -22,7 +21,7 @@ from pydml.ir.passes.sample_products import sample_products
 from pydml.ir.passes.simplify import simplify
 from pydml.ir.passes.specialise import specialise
 from pydml.ir.passes.update_in_place import update_in_place
-from pydml.ir.program import Program
+from pydml.ir.program import ParFor, Program, walk
 
 PASSES: tuple[Callable[[Program], None], ...] = (
     specialise,  # to strings that choose what a function does, so that more is in straight lines
@@ -57,7 +56,10 @@ def optimize(
     infer(program)
     if on_types is not None:
         on_types(program)
-    check_parfor(program)
+    if any(isinstance(s, ParFor) for f in program.all_functions() for s in walk(f.body)):
+        from pydml.ir.parfor import check_parfor
+
+        check_parfor(program)
     simplify(program)
     keep_reachable(program, library)
     for run in PASSES if optimized else (infer, update_in_place):
