@@ -6,15 +6,20 @@ Options are read by hand, not by argparse: SystemDS's options have one dash and 
 
 from __future__ import annotations
 
+import gc
 import os
 import re
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydml.diagnostics import Diagnostic, DMLError, SourceFile, internal_error
 from pydml.records import dataclass
+
+if TYPE_CHECKING:
+    from pydml.execution.executable import Executable
+    from pydml.script import Script
 
 USAGE = """\
 usage: pydml FILE [options]              run a DML script ('-': from standard input)
@@ -472,6 +477,50 @@ def _main(argv: Sequence[str]) -> int:
 
 
 def _run(options: Options) -> int:
+    collecting = gc.isenabled()
+    gc.disable()  # nearly all objects of this part live until the end; looking for garbage took a tenth of the time to start
+    try:
+        script, executable = _compile(options)
+    finally:
+        if collecting:
+            gc.freeze()
+            gc.enable()
+    if options.explain is not None and options.explain != "conv":
+        print(executable.explain(options.explain).rstrip("\n"))
+    if options.check:
+        return 0
+    if options.stats is not None:
+        from pydml.execution.statistics import Statistics
+
+        script.statistics = Statistics()
+    if options.memory is not None:
+        from pydml.values.storage import set_memory_limit
+
+        set_memory_limit(options.memory)
+    if script.config.threads is not None:  # for the process, also if these are more than it has cores
+        from pydml.backends.cpu.threads import set_threads
+
+        set_threads(script.config.threads)
+    if options.conv == "exact":
+        from pydml.backends.cpu import conv
+
+        conv.set_exact(True)
+    try:
+        with script.running():
+            executable.run(script.context(), {})
+    finally:
+        sys.stdout.flush()
+        if options.explain == "conv":
+            from pydml.backends.cpu import conv
+
+            print("\n".join(conv.report() or ["no convolution was computed"]), file=sys.stderr)
+        if script.statistics is not None:
+            print(script.statistics.report(options.stats or 0), file=sys.stderr)
+    return 0
+
+
+def _compile(options: Options) -> tuple[Script, Executable]:
+    """The script, ready to run.  Prints warnings."""
     from pydml.config import make_config
     from pydml.script import Script, keep_freed_memory
     from pydml.values.convert import parameter_values
@@ -494,38 +543,7 @@ def _run(options: Options) -> int:
     for message in _unread(options, executable.used_params):
         warning = Diagnostic("unused-argument", message, severity="warning")
         _print_diagnostics(DMLError(warning), options.format)
-    if stage is not None:
-        print(executable.explain(stage).rstrip("\n"))
-    if options.check:
-        return 0
-    if options.stats is not None:
-        from pydml.execution.statistics import Statistics
-
-        script.statistics = Statistics()
-    if options.memory is not None:
-        from pydml.values.storage import set_memory_limit
-
-        set_memory_limit(options.memory)
-    if config.threads is not None:  # for the process, also if these are more than it has cores
-        from pydml.backends.cpu.threads import set_threads
-
-        set_threads(config.threads)
-    if options.conv == "exact":
-        from pydml.backends.cpu import conv
-
-        conv.set_exact(True)
-    try:
-        with script.running():
-            executable.run(script.context(), {})
-    finally:
-        sys.stdout.flush()
-        if options.explain == "conv":
-            from pydml.backends.cpu import conv
-
-            print("\n".join(conv.report() or ["no convolution was computed"]), file=sys.stderr)
-        if script.statistics is not None:
-            print(script.statistics.report(options.stats or 0), file=sys.stderr)
-    return 0
+    return script, executable
 
 
 def _file_settings(options: Options) -> Any:
