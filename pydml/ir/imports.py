@@ -34,6 +34,15 @@ class Imports:
     modules: dict[str, ast.Module] = field(default_factory=dict)
     namespaces: dict[str, dict[str, str]] = field(default_factory=dict)
     search: tuple[Path, ...] = ()
+    _real: dict[str, str] = field(default_factory=dict, compare=False, repr=False)  # absolute paths that were looked up
+
+    def real(self, path: Path | str) -> str:
+        """The absolute path of a file or folder, without links; asked for often, and links do not change meanwhile."""
+        name = str(path)
+        found = self._real.get(name)
+        if found is None:
+            found = self._real[name] = os.path.realpath(name)
+        return found
 
     def roots(self, key: str) -> list[Path]:
         """The folders of scripts in the order in which the file `key` looks into them: its own first."""
@@ -46,18 +55,18 @@ class Imports:
             name = self.modules[MAIN].file.name if MAIN in self.modules else ""
             if not name or name.startswith("<"):
                 return None
-            key = os.path.realpath(name)
-        return next((r for r in self.search if key.startswith(os.path.realpath(r) + os.sep)), None)
+            key = self.real(name)
+        return next((r for r in self.search if key.startswith(self.real(r) + os.sep)), None)
 
     def is_builtin(self, key: str) -> bool:
         """Whether a file holds a builtin written in DML: it lies in the folder `builtin` of a folder of scripts."""
         root = self.own_root(key)
-        path = os.path.realpath(self.modules[MAIN].file.name) if key == MAIN else key
-        return root is not None and path.startswith(os.path.join(os.path.realpath(root), "builtin") + os.sep)
+        path = self.real(self.modules[MAIN].file.name) if key == MAIN else key
+        return root is not None and path.startswith(os.path.join(self.real(root), "builtin") + os.sep)
 
     def add_file(self, path: Path, name: str, span: Span | None = None) -> str:
         """Load a file that is needed besides the source() lines; returns its key."""
-        key = str(path.resolve())
+        key = self.real(path)
         if key not in self.modules:
             _load(self, key, read_source(path, name, span))
         return key
@@ -99,7 +108,7 @@ def _load(imports: Imports, key: str, file: SourceFile) -> None:
         elif isinstance(statement, ast.Source):
             try:
                 path, name = _find(imports, key, file, folder, statement)
-                target = str(path.resolve())
+                target = imports.real(path)
                 if statement.namespace in bound and bound[statement.namespace] != target:
                     fail(
                         "import",
@@ -132,7 +141,9 @@ def _find(imports: Imports, key: str, file: SourceFile, folder: str, statement: 
             tried += [root / written, root / short]
     for path in tried:
         if path.is_file():
-            return path, os.path.relpath(path) if not os.path.isabs(written) and _below_cwd(path) else str(path)
+            return path, os.path.relpath(path) if not os.path.isabs(written) and _below_cwd(
+                imports.real(path)
+            ) else str(path)
     fail(
         "import",
         f"cannot find {written}",
@@ -142,12 +153,9 @@ def _find(imports: Imports, key: str, file: SourceFile, folder: str, statement: 
     )
 
 
-def _below_cwd(path: Path) -> bool:
-    try:
-        path.resolve().relative_to(Path.cwd())
-    except ValueError:
-        return False
-    return True
+def _below_cwd(real: str) -> bool:
+    folder = os.getcwd()  # without links
+    return real == folder or real.startswith(folder.rstrip(os.sep) + os.sep)
 
 
 def _similar_file(path: Path) -> str:
