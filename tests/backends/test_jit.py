@@ -139,3 +139,14 @@ def test_variants_compiled_in_two_processes_have_symbols_of_their_own(tmp_path):
         for size in ("4", "6")
     )
     assert first != second
+
+
+def test_kernels_do_not_wait_for_scipy():
+    """And code of Numba's that uses BLAS still finds it."""
+    code = (
+        "import sys, numpy as np; from pydml.backends.cpu import jit; jit.kernels('loop_machine').machine(); "
+        "print('scipy.linalg' in sys.modules); import numba; "
+        "print(numba.njit(lambda A: np.dot(A, A))(np.full((2, 2), 2.0)).sum())"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, timeout=120, stdout=subprocess.PIPE, text=True)
+    assert done.stdout.split() == ["False", "32.0"]

@@ -28,7 +28,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import numpy as np
@@ -78,6 +78,7 @@ def _compile(signature: Any, function: Callable[..., Any], written_out: bool) ->
     """written_out: see `vectorized`."""
     import numba
 
+    _without_scipy()
     for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
         # Numba's key has what a closure holds; a compiled function there is another one in each process, so that nothing is found again.
         if callable(cell.cell_contents) and not isinstance(cell.cell_contents, (type, numba.types.Type)):
@@ -106,6 +107,25 @@ def _compile(signature: Any, function: Callable[..., Any], written_out: bool) ->
             gc.enable()
     dispatcher.disable_compile()
     return dispatcher
+
+
+@functools.cache
+def _without_scipy() -> None:
+    """Load the part of Numba that asks for SciPy's BLAS without the answer, which costs 0.3 s: our kernels do not call it so.
+
+    pydml needs SciPy, so the answer is yes.  Who uses `dot` in code of Numba's has it looked for there, as ever.
+    """
+    with suppress(ImportError, AttributeError):  # other versions of Numba may have other parts
+        from numba.np import linalg
+
+        ask = linalg.ensure_blas
+        try:
+            linalg.ensure_blas = lambda: None
+            from numba.np import arraymath
+
+            arraymath.ensure_blas = ask
+        finally:
+            linalg.ensure_blas = ask
 
 
 @contextmanager
