@@ -24,13 +24,13 @@ from pydml.ir.program import Const, For, If, Op, Var, While, assigned_in, operan
 from pydml.types import BOOLEAN, FRAME, LIST, MATRIX, STRING, Type
 
 # Nanoseconds of work in Python loops after which loading Numba and the machine pays; and where Numba is there already.
-WORTH_LOADING = 300_000_000
+WORTH_LOADING = 400_000_000
 WITH_NUMBA = 30_000_000
 # Work below which a loop does not ask: the call and the look at the values take some microseconds.
 LEAST = 100_000
 SMALL = 1 << 16  # cells that are copied without further thought
 # Estimates for Python, in nanoseconds.
-_SCALAR_NS, _MATRIX_NS, _CELL_NS = 15, 1000, 60
+_SCALAR_NS, _MATRIX_NS, _CELL_NS = 22, 1000, 60
 _UNKNOWN_ITERATIONS = 10  # of an inner loop
 _KINDS = 64  # translations that are kept of one loop
 
