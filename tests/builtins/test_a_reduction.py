@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pydml.backends.cpu import threads
+from pydml.backends.cpu import reduction, threads
 from pydml.builtins import registry
 
 NAMES = [f"{line}{kind}" for line in ("row", "col") for kind in "Sums Means Mins Maxs Vars Sds".split()] + [
@@ -64,3 +64,23 @@ def test_results_do_not_depend_on_the_number_of_threads():
             with threads.limit(n):
                 results.append(registry.get(name).run(X, *extra))
         np.testing.assert_array_equal(*results)
+
+
+@pytest.mark.parametrize("name", ["rowMaxs", "rowMins", "colMaxs", "colMins"])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_extremes_of_wide_matrices_in_tiles(monkeypatch, name, dtype):
+    monkeypatch.setattr(reduction, "WIDE_CELLS", 1)
+    monkeypatch.setattr(reduction, "WIDE_TILE_CELLS", 16 * 101)
+    X = np.random.default_rng(4).normal(size=(333, 101)).astype(dtype)
+    X[7, 50] = X[100] = np.nan
+    X[200, 3], X[201] = np.inf, -np.inf
+    builtin = registry.get(name)
+    for A in (X, X.T, X[::3], X[:, :70], np.asfortranarray(X), X[:15]):
+        wanted = builtin.meaning(A)
+        for threads_ in (1, 2):
+            with threads.limit(threads_):
+                got = builtin.run(A)
+            assert got.dtype == wanted.dtype and got.shape == wanted.shape
+            np.testing.assert_array_equal(got, wanted)
+    assert builtin.kernels["dense",](X) is not NotImplemented
+    assert builtin.kernels["dense",](np.repeat(X[:2], 2, axis=1)) is NotImplemented  # lines too long

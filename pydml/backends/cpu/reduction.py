@@ -1,8 +1,9 @@
 """Sums, means and extremes of narrow dense matrices, and variances of all, in tiles of rows and in threads.
 
 NumPy reduces narrow matrices (many rows, few columns) five to ten times slower than wide ones, because its inner loop runs over
-the few cells of a row; here the inner loops are long.  Wide ones are left to NumPy, which tiles do not speed up: reading the
-cells takes all of the time.  Variances gain for every shape, because the differences from the mean stay in the cache.
+the few cells of a row; here the inner loops are long.  Wide ones are left to NumPy, which small tiles do not speed up: reading the
+cells takes all of the time.  Extremes of large ones come in few large tiles, as two threads read faster than one.  Variances gain for
+every shape, because the differences from the mean stay in the cache.
 
 Sums of groups of rows are a product with the sparse matrix of the groups, which reads each row once.
 
@@ -26,6 +27,8 @@ from pydml.values import arithmetic
 MIN_CELLS = 1 << 13  # below, the meaning is as fast
 VARIANCE_CELLS = 1 << 17  # below, the differences of the meaning fit in the cache too
 TILE_CELLS = 1 << 16
+WIDE_CELLS = 1 << 20  # of a wide matrix whose extremes are shared out
+WIDE_TILE_CELLS = 1 << 19  # and of a tile of it
 NS_PER_CELL = 0.5
 NARROW = 64  # columns up to which a matrix is narrow
 EXTREME_ROWS = 1 << 12  # rows of a column that are compared at once
@@ -37,10 +40,14 @@ def _rows_first(X: np.ndarray) -> bool:
     return abs(X.strides[0]) >= abs(X.strides[1])
 
 
-def _tiles(X: np.ndarray, run: Callable[[int, slice], None]) -> None:
+def _step(X: np.ndarray, cells: int | None) -> int:
+    """Rows of a tile of so many cells; None: as many as fit in a near cache."""
+    return max(1, (cells or TILE_CELLS) // max(X.shape[1], 1))
+
+
+def _tiles(X: np.ndarray, run: Callable[[int, slice], None], cells: int | None = None) -> None:
     """Call run(tile, rows) for every tile of rows."""
-    n, m = X.shape
-    step = max(1, TILE_CELLS // max(m, 1))
+    n, step = len(X), _step(X, cells)
 
     def some(start: int, stop: int) -> None:
         for tile in range(start, stop):
@@ -49,8 +56,8 @@ def _tiles(X: np.ndarray, run: Callable[[int, slice], None]) -> None:
     parallel_for(some, -(-n // step), NS_PER_CELL * X.size)
 
 
-def _tile_count(X: np.ndarray) -> int:
-    return -(-X.shape[0] // max(1, TILE_CELLS // max(X.shape[1], 1)))
+def _tile_count(X: np.ndarray, cells: int | None = None) -> int:
+    return -(-X.shape[0] // _step(X, cells))
 
 
 # ---- of a tile: X is (n, m) with contiguous rows
@@ -100,23 +107,27 @@ def _row_extremes(X: np.ndarray, ufunc: np.ufunc) -> np.ndarray:
 # ---- of a matrix
 
 
-def _by_rows(X: np.ndarray, function: Callable[[np.ndarray], np.ndarray], dtype: Any = np.float64) -> np.ndarray:
+def _by_rows(
+    X: np.ndarray, function: Callable[[np.ndarray], np.ndarray], dtype: Any = np.float64, cells: int | None = None
+) -> np.ndarray:
     result = np.empty(X.shape[0], dtype)
 
     def run(tile: int, rows: slice) -> None:
         result[rows] = function(X[rows])
 
-    _tiles(X, run)
+    _tiles(X, run, cells)
     return result
 
 
-def _by_columns(X: np.ndarray, function: Callable[[np.ndarray], np.ndarray], ufunc: np.ufunc = np.add) -> np.ndarray:
-    parts: list[Any] = [None] * _tile_count(X)
+def _by_columns(
+    X: np.ndarray, function: Callable[[np.ndarray], np.ndarray], ufunc: np.ufunc = np.add, cells: int | None = None
+) -> np.ndarray:
+    parts: list[Any] = [None] * _tile_count(X, cells)
 
     def run(tile: int, rows: slice) -> None:
         parts[tile] = function(X[rows])
 
-    _tiles(X, run)
+    _tiles(X, run, cells)
     return ufunc.reduce(np.stack(parts), axis=0)
 
 
@@ -130,9 +141,10 @@ def _sums(X: np.ndarray, axis: int) -> np.ndarray:
 def _extremes(X: np.ndarray, axis: int, ufunc: np.ufunc) -> np.ndarray:
     if not _rows_first(X):
         X, axis = X.T, 1 - axis
+    cells = TILE_CELLS if X.shape[1] <= NARROW else WIDE_TILE_CELLS
     if axis:
-        return _by_rows(X, lambda tile: _row_extremes(tile, ufunc), X.dtype)
-    return _by_columns(X, lambda tile: _reduce_columns(tile, ufunc), ufunc)
+        return _by_rows(X, lambda tile: _row_extremes(tile, ufunc), X.dtype, cells)
+    return _by_columns(X, lambda tile: _reduce_columns(tile, ufunc), ufunc, cells)
 
 
 def _variances(X: np.ndarray, axis: int) -> np.ndarray:
@@ -179,6 +191,10 @@ def _narrow(X: np.ndarray) -> bool:
     return X.size >= MIN_CELLS and X.shape[_rows_first(X)] <= NARROW
 
 
+def _narrow_or_long(X: np.ndarray) -> bool:
+    return _narrow(X) or (X.size >= WIDE_CELLS and X.shape[_rows_first(X)] <= WIDE_TILE_CELLS // 16)
+
+
 def _large(X: np.ndarray) -> bool:
     return X.size >= VARIANCE_CELLS
 
@@ -195,8 +211,8 @@ def _of_lines(kind: str, function: Callable[[np.ndarray, int], np.ndarray], pays
 
 _of_lines("Sums", _sums, _narrow)
 _of_lines("Means", lambda X, axis: _sums(X, axis) / X.shape[axis], _narrow)
-_of_lines("Mins", lambda X, axis: _extremes(X, axis, np.minimum), _narrow)
-_of_lines("Maxs", lambda X, axis: _extremes(X, axis, np.maximum), _narrow)
+_of_lines("Mins", lambda X, axis: _extremes(X, axis, np.minimum), _narrow_or_long)
+_of_lines("Maxs", lambda X, axis: _extremes(X, axis, np.maximum), _narrow_or_long)
 _of_lines("Vars", _variances, _large)
 _of_lines("Sds", lambda X, axis: np.sqrt(_variances(X, axis)), _large)
 
