@@ -330,7 +330,7 @@ def _two_columns(X: Type) -> Type:
 def cumsumprod(X):
     """Linear recurrence y[i] = X[i,1] + X[i,2] * y[i-1] with y[0] = 0.  X: (n, 2).  Returns (n, 1)."""
     y, result = 0.0, []
-    for a, b in X.tolist():
+    for a, b in zip(X[:, 0].tolist(), X[:, 1].tolist(), strict=True):
         y = a + b * y
         result.append(y)
     return np.array(result, dtype=X.dtype).reshape(-1, 1)

@@ -10,6 +10,7 @@ from itertools import pairwise
 from typing import Any
 
 from pydml.builtins.aggregate import colSums, rowSums, sum_, trace
+from pydml.builtins.elementwise import is_nan
 from pydml.builtins.operators import matrix_product, multiply, subtract
 from pydml.builtins.registry import Builtin, builtin
 from pydml.builtins.reorg import diag, t
@@ -130,6 +131,29 @@ def trace_of_product(A: Any, B: Any) -> Any:
     if not (is_matrix(A) and is_matrix(B) and A.shape == B.shape[::-1]):
         return trace(matrix_product(A, B))  # says what is wrong
     return sum_.run(multiply.run(A, t.run(B)))
+
+
+@builtin(
+    "number of NaN(X: any) -> double",
+    infer=lambda X: sum_.infer(is_nan.infer((X,)))[0],
+    storages="any",
+    self_checking=True,
+)
+def number_of_nan(X: Any) -> Any:
+    """sum(is.nan(X)) of a matrix; a kernel knows by a sum that a run of cells has none."""
+    return sum_.run(is_nan.run(X))
+
+
+def _diagonal_type(A: Type, B: Type) -> Type:
+    return diag.infer((matrix_product.infer((A, B))[0],))[0]
+
+
+@builtin("diagonal of product(A: any, B: any) -> any", infer=_diagonal_type, storages="any", self_checking=True)
+def diagonal_of_product(A: Any, B: Any) -> Any:
+    """diag(A %*% B) as rowSums(A * t(B)): the cells beside the diagonal are never computed."""
+    if not (is_matrix(A) and is_matrix(B) and A.shape == B.shape[::-1]):
+        return diag.run(matrix_product(A, B))  # a vector becomes a matrix here; else it says what is wrong
+    return rowSums.run(multiply.run(A, t.run(B)))
 
 
 def _reduced_type(reduce: Builtin) -> Callable[[Type, Type], Type]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
@@ -126,8 +127,16 @@ def _seq_type(start: Type, end: Type, step: Type) -> Type:
     return matrix_type(_sequence_length(start.const, end.const, _increment(*values)), 1)
 
 
+SEQ_BLOCK = 1 << 16  # values made at once
+
+
+def _one_after_the_other(run_block: Callable[[int], None], blocks: int, work_ns: float) -> None:
+    for block in range(blocks):
+        run_block(block)
+
+
 @builtin("seq(from: number, to: number, incr: number = NULL) -> matrix", infer=_seq_type, needs="dtype")
-def seq(dtype, start, end, step):
+def seq(dtype, start, end, step, spread=_one_after_the_other):
     """The column vector start, start + incr, ..., as far as `to`, which is included.
 
     incr: 1 by default, or -1 where from > to, also for an incr of 1 given.  An incr of 0 or of the wrong sign is an
@@ -137,8 +146,15 @@ def seq(dtype, start, end, step):
     count = _sequence_length(start, end, step)
     check_dense_size(count, 1)
     if start == int(start) and step == int(step) and max(abs(start), abs(end)) < 2**53:
-        cells = np.arange(int(start), int(start) + count * int(step), int(step), np.float64)  # exact: whole numbers
-        return cells.astype(dtype, copy=False).reshape(count, 1)
+        first, step = int(start), int(step)
+        result = np.empty((count, 1), dtype)
+
+        def run(block: int) -> None:
+            a, b = block * SEQ_BLOCK, min((block + 1) * SEQ_BLOCK, count)
+            result[a:b, 0] = np.arange(first + a * step, first + b * step, step, np.float64)  # exact: whole numbers
+
+        spread(run, -(-count // SEQ_BLOCK), 2.0 * count)
+        return result
     steps = np.full(count, step, np.float64)
     steps[0] = start
     return np.add.accumulate(steps).astype(dtype, copy=False).reshape(count, 1)

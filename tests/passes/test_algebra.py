@@ -72,7 +72,15 @@ def test_rule(rule, known):
 
 @pytest.mark.parametrize(
     "expression",
-    ["sum(A %*% B)", "rowSums(A %*% B)", "colSums(A %*% B)", "trace(A %*% B)", "A %*% B %*% B", "t(A) %*% (A %*% w)"],
+    [
+        "sum(A %*% B)",
+        "rowSums(A %*% B)",
+        "colSums(A %*% B)",
+        "trace(A %*% B)",
+        "diag(A %*% B)",
+        "A %*% B %*% B",
+        "t(A) %*% (A %*% w)",
+    ],
 )
 def test_sizes_that_do_not_fit_are_explained_as_written(expression):
     source = program(expression, 4, 7, 3, False).replace("rows=inner, cols=cols", "rows=inner + 2, cols=cols")

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from pydml.backends.cpu.reorg import contiguous
 from pydml.backends.cpu.threads import parallel_for
 from pydml.builtins.registry import kernel
 
@@ -65,3 +66,26 @@ def product_chain(X: Any, v: Any, w: Any, y: Any, right: bool) -> Any:
 
     parallel_for(some, tiles, int(NS_PER_BYTE * X.nbytes))
     return partial.sum(axis=0).reshape(m, 1)
+
+
+DIAGONAL_CELLS = 1 << 16  # of a tile
+
+
+@kernel("diagonal of product", "dense", "dense")
+def diagonal_of_product(A: Any, B: Any) -> Any:
+    """Tiles of rows of A and of columns of B, without the matrix of their products cell by cell."""
+    if A.shape != B.shape[::-1] or A.dtype != B.dtype or A.size < DIAGONAL_CELLS:
+        return NotImplemented
+    n, m = A.shape
+    left, right = contiguous(A), contiguous(B.T)
+    out = np.empty((n, 1), A.dtype)
+    step = max(1, DIAGONAL_CELLS // m)
+
+    def some(start: int, stop: int) -> None:
+        with np.errstate(all="ignore"):
+            for top in range(start * step, min(stop * step, n), step):
+                rows = slice(top, top + step)
+                np.einsum("ij,ij->i", left[rows], right[rows], out=out[rows, 0])
+
+    parallel_for(some, -(-n // step), A.nbytes * 2 * NS_PER_BYTE)
+    return out

@@ -32,6 +32,8 @@ WIDE_TILE_CELLS = 1 << 19  # and of a tile of it
 NS_PER_CELL = 0.5
 NARROW = 64  # columns up to which a matrix is narrow
 EXTREME_ROWS = 1 << 12  # rows of a column that are compared at once
+PROD_CELLS = 1 << 12  # multiplied before it is asked whether the product is 0
+RECURRENCE_ROWS = 1 << 13  # below, the meaning takes a few milliseconds; SciPy's BLAS has to be loaded
 LONG = 1024  # cells of the merged rows of a narrow matrix
 
 
@@ -225,6 +227,93 @@ def var_tiles(X):
 @kernel("sd", "dense")
 def sd_tiles(X):
     return math.sqrt(_variance(X)) if _large(X) else NotImplemented
+
+
+@kernel("number of NaN", "dense")
+def number_of_nan(X):
+    if X.size < VARIANCE_CELLS:
+        return NotImplemented
+    if not _rows_first(X):
+        X = X.T
+    parts = np.zeros(_tile_count(X))
+
+    def run(tile: int, rows: slice) -> None:
+        with np.errstate(all="ignore"):
+            cells = X[rows]
+            if np.isnan(cells.sum()):  # without a NaN only if infinities met
+                parts[tile] = np.count_nonzero(np.isnan(cells))
+
+    _tiles(X, run)
+    return float(parts.sum())
+
+
+# ---- products
+
+
+def _row_products(X: np.ndarray) -> np.ndarray:
+    if X.shape[1] > NARROW:
+        return np.multiply.reduce(X, axis=1, dtype=np.float64)
+    result = X[:, 0].astype(np.float64)
+    for j in range(1, X.shape[1]):
+        np.multiply(result, X[:, j], out=result)
+    return result
+
+
+@kernel("rowProds", "dense")
+def row_products(X):
+    if X.size < MIN_CELLS or not _rows_first(X):
+        return NotImplemented
+    with np.errstate(all="ignore"):
+        return _by_rows(X, _row_products).reshape(-1, 1).astype(X.dtype, copy=False)
+
+
+@kernel("prod", "dense")
+def prod_runs(X):
+    """The product so far, cell after cell; once it is 0, what is left is read for infinities and NaN only, which is faster."""
+    if X.size < VARIANCE_CELLS or not X.flags.c_contiguous:
+        return NotImplemented
+    cells, result, asked = X.reshape(-1), 1.0, False
+    with np.errstate(all="ignore"):
+        for start in range(0, cells.size, PROD_CELLS):
+            run = cells[start : start + PROD_CELLS]
+            result = float(np.multiply.reduce(run, dtype=np.float64, initial=result))
+            if result != result:
+                return result
+            if result == 0 and not asked:
+                asked = True
+                if _sum_is_finite(cells[start + PROD_CELLS :]):
+                    return result
+    return result
+
+
+def _sum_is_finite(cells: np.ndarray) -> bool:
+    tiles = -(-cells.size // TILE_CELLS)
+    parts = np.zeros(tiles)
+
+    def some(start: int, stop: int) -> None:
+        with np.errstate(all="ignore"):
+            for k in range(start, stop):
+                parts[k] = cells[k * TILE_CELLS : (k + 1) * TILE_CELLS].sum()
+
+    parallel_for(some, tiles, cells.size * NS_PER_CELL)
+    return bool(np.isfinite(parts).all())
+
+
+# ---- linear recurrences
+
+
+@kernel("cumsumprod", "dense")
+def recurrence(X):
+    """y[i] - X[i,2] y[i-1] = X[i,1]: a triangular system with two diagonals, which BLAS solves row after row as the meaning does."""
+    n = len(X)
+    if n < RECURRENCE_ROWS or not np.isfinite(X[:, 1]).all():  # BLAS may pass over 0 * Inf
+        return NotImplemented
+    from scipy.linalg.blas import dtbsv
+
+    band = np.empty((n, 2))  # the diagonal, which is 1 and not read, and the one below it
+    np.negative(X[1:, 1], out=band[:-1, 1])
+    y = dtbsv(1, band.T, X[:, 0].astype(np.float64), lower=1, diag=1, overwrite_x=1)
+    return y.astype(X.dtype, copy=False).reshape(n, 1)
 
 
 # ---- groups of rows

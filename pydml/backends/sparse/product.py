@@ -21,6 +21,7 @@ _COMPILED_WORK = 1 << 23  # products that are worth loading Numba
 _NS_PER_PRODUCT = 1.0
 _GATHERED = 1 << 16  # cells of a factor that are gathered at once
 _NS_PER_GATHER = 2.0
+_SELECTED_CELLS = 1 << 16  # of a tile from which columns are selected
 
 
 def _check(left, right) -> None:
@@ -93,7 +94,36 @@ def product_sparse_dense(left, right):
 def product_dense_sparse(left, right):
     """By t(t(right) %*% t(left)): the compressed rows of `right` are the compressed columns of its transpose."""
     _check(left, right)
-    return _sparse_times_dense(right.compressed.T, left.T).T
+    turned = right.compressed.T
+    if left.size >= _SELECTED_CELLS and right.nnz <= right.shape[1]:
+        columns = turned.tocsr()
+        if (np.diff(columns.indptr) <= 1).all() and all_finite(left):
+            return _selected(left, columns)
+    return _sparse_times_dense(turned, left.T).T
+
+
+def _selected(left: np.ndarray, columns: Any) -> np.ndarray:
+    """Each column of the result is a multiple of one column of `left`, or zero.  columns: their rows, of one stored cell at most."""
+    given = np.flatnonzero(np.diff(columns.indptr))
+    places, factors = columns.indices[: len(given)], columns.data[: len(given)]
+    n, m = left.shape[0], columns.shape[0]
+    full, same = len(given) == m, bool((factors == 1).all())
+    result = np.empty((n, m), np.result_type(left.dtype, factors.dtype))
+    rows = max(1, _SELECTED_CELLS // max(left.shape[1], m, 1))
+
+    def run(start: int, stop: int) -> None:
+        for top in range(start * rows, min(stop * rows, n), rows):
+            part = left[top : top + rows].take(places, axis=1)
+            if not same:
+                part = part * factors
+            if full:
+                result[top : top + rows] = part
+            else:
+                result[top : top + rows] = 0
+                result[top : top + rows, given] = part
+
+    parallel_for(run, -(-n // rows), n * m * _NS_PER_PRODUCT)
+    return result
 
 
 def _is_transpose(a: Any, b: Any) -> bool:

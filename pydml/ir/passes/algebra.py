@@ -123,6 +123,8 @@ RULES = (
     Rule(total(rowSums(A)), total(A)),
     Rule(total(colSums(A)), total(A)),
     Rule(trace(A @ B), Apply("trace of product", A, B)),
+    Rule(total(Operator("is.nan")(A)), Apply("number of NaN", A)),
+    Rule(diag(A @ B), Apply("diagonal of product", A, B)),
     # one matrix read twice in a row: read once
     Rule(t(A) @ (A @ v), chain(A, v, MISSING, MISSING, FALSE)),
     Rule(t(A) @ (w * (A @ v)), chain(A, v, w, MISSING, FALSE)),
