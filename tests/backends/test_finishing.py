@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import pydml
-from pydml.backends.cpu import columns, conv, product, threads, winograd
+from pydml.backends.cpu import columns, conv, interleaved, product, threads, winograd
 from pydml.backends.cpu.finishing import Finishing
 from pydml.builtins.conv import ConvGeometry, convolve
 from pydml.diagnostics import DMLError
@@ -54,11 +54,15 @@ def given(sizes, dtype, seed=3):
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("sizes", SIZES, ids=str)
-@pytest.mark.parametrize("method", [columns, product, winograd], ids=lambda m: m.__name__.rpartition(".")[2])
+@pytest.mark.parametrize(
+    "method", [columns, interleaved, product, winograd], ids=lambda m: m.__name__.rpartition(".")[2]
+)
 def test_algorithms(method, sizes, dtype):
     g, values = given(sizes, dtype)
     if method is winograd and not winograd.applies(g):
         pytest.skip("not a 3x3 filter of stride 1")
+    if method is interleaved and (sizes[7], sizes[8]) != (1, 1):
+        pytest.skip("not for other strides")
     if method is columns and sizes[0] > 5:
         pytest.skip("not for many images")
     X, W, bias = values["X"], values["W"], values["bias"]

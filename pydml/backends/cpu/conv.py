@@ -23,7 +23,6 @@ import numpy as np
 from pydml.backends.cpu import columns, interleaved, product, winograd
 from pydml.backends.cpu.finishing import Finishing
 from pydml.backends.cpu.memory import float_dtype
-from pydml.backends.cpu.threads import parallel_for
 from pydml.builtins import conv
 from pydml.builtins.conv import ConvGeometry, conv_geometry
 from pydml.builtins.conv_steps import ConvTemplate, conv_steps
@@ -52,7 +51,6 @@ COLUMN_START = 12  # pixels that the product of columns costs beside its own
 COLUMN_COPY, COLUMN_COPY_STRIDED = 0.25, 0.5  # of a tap of a pixel
 COLUMN_STORE = 0.1  # of a result
 COLUMN_TAP = 3000  # of a tap of an image, by NumPy
-FINISH = 0.2  # of a result, by `finishing`
 INTERLEAVE, INTERLEAVE_BACK = 0.25, 0.4  # of a cell
 
 
@@ -191,22 +189,13 @@ def forward(
         if bias is not None:
             out = out + np.repeat(bias[:, 0], g.P * g.Q)
         if finish is not None:
-            for n in range(len(X)):
-                finish(out.reshape(-1), n, 0, g.F, 0, g.P * g.Q)
+            finish(out.reshape(-1), 0, 0, g.F, 0, g.P * g.Q, len(X))
         return out
     out = np.empty((len(X), g.output_cols), dtype)
     if algorithm is COLUMNS:
         columns.forward(X, W, bias, g, dtype, out, finish)
     elif algorithm is INTERLEAVED:
-        interleaved.forward(X, W, bias, g, dtype, out)
-        if finish is not None:
-            results = out.reshape(-1)
-
-            def finish_images(first: int, last: int) -> None:
-                for n in range(first, last):
-                    finish(results, n, 0, g.F, 0, g.P * g.Q)
-
-            parallel_for(finish_images, len(X), out.size * FINISH)
+        interleaved.forward(X, W, bias, g, dtype, out, finish)
     elif algorithm is PANELS or not winograd.forward(X, W, bias, g, dtype, out, algorithm.n, finish):
         product.forward(X, W, bias, g, dtype, out, finish)
     return out

@@ -37,11 +37,13 @@ class Finishing:
         self.cut = cut
         self.run = convolution.finish_rows(dtype, vector_shape(dtype)[0])
 
-    def __call__(self, results: np.ndarray, image: int, first: int, last: int, start: int, length: int) -> None:
-        """results: the whole result as one row.  Of an image: filters [first, last), `length` pixels from `start` on."""
+    def __call__(
+        self, results: np.ndarray, image: int, first: int, last: int, start: int, length: int, images: int = 1
+    ) -> None:
+        """results: the whole result as one row.  Of some images: filters [first, last), `length` pixels from `start` on."""
         at = (image * self.filters + first) * self.pixels + start
         more = self.addend
         self.run(
-            results, at, self.pixels, first, last, self.scale, self.shift, results if more is None else more,
+            results, at, images, self.filters * self.pixels, self.pixels, first, last, self.scale, self.shift, results if more is None else more,
             more is not None, self.cut, length,
         )  # fmt: skip

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from pydml.backends.cpu.finishing import Finishing
 from pydml.backends.cpu.jit import kernels, vector_shape
 from pydml.backends.cpu.memory import buffer, flat
 from pydml.backends.cpu.product import FEWEST_TILES, MULTIPLY_ADDS_PER_NS
@@ -130,7 +131,7 @@ def _backwards(F: int, pitch: int, size: int) -> np.ndarray:
 def _multiply(
     images: np.ndarray, C: int, H: int, W: int, filters: np.ndarray, row_step: int, rows: int, weights: np.ndarray,
     bias: np.ndarray | None, P: int, Q: int, Hf: int, Wf: int, ph: int, pw: int, work: float,
-    out: np.ndarray,
+    out: np.ndarray, finish: Finishing | None = None,
 ) -> None:  # fmt: skip
     """out (N, rows*P*Q) = filters times the cells that pixels of the images (N, C*H*W) see, plus bias (rows, 1) if given.
 
@@ -165,17 +166,25 @@ def _multiply(
                 S, W, count, P, Q, packed, rows, depth, kinds.a_places, kinds.b_places, kinds.begin,
                 kinds.rows, kinds.columns, kinds.number, shift, results, n * rows * P * Q, rows * P * Q, T, chunk, places,
             )  # fmt: skip
+            if finish is not None:
+                finish(results, n, 0, rows, 0, P * Q, count)
 
     parallel_for(run, -(-N // width), work / MULTIPLY_ADDS_PER_NS)
 
 
 def forward(
-    X: np.ndarray, W: np.ndarray, bias: np.ndarray | None, g: ConvGeometry, dtype: Any, out: np.ndarray
+    X: np.ndarray,
+    W: np.ndarray,
+    bias: np.ndarray | None,
+    g: ConvGeometry,
+    dtype: Any,
+    out: np.ndarray,
+    finish: Finishing | None = None,
 ) -> None:
     """out = images (N, C*H*W) convolved with filters (F, C*Hf*Wf), plus bias (F, 1) if given.  out: (N, F*P*Q), contiguous."""
     filters, pitch = flat(W, dtype)
     weights, work = _range(g.filter_cols), float(len(X) * g.F * g.C * products(g, "output"))
-    _multiply(X, g.C, g.H, g.W, filters, pitch, g.F, weights, bias, g.P, g.Q, g.Hf, g.Wf, g.ph, g.pw, work, out)
+    _multiply(X, g.C, g.H, g.W, filters, pitch, g.F, weights, bias, g.P, g.Q, g.Hf, g.Wf, g.ph, g.pw, work, out, finish)
 
 
 def data_gradient(W: np.ndarray, dout: np.ndarray, g: ConvGeometry, dtype: Any, dX: np.ndarray) -> None:

@@ -247,8 +247,7 @@ def forward(
                 source is images,
             )  # fmt: skip
             if finish is not None:
-                for image in range(n, n + count):
-                    finish(results, image, 0, g.F, p * g.Q, rows * g.Q)
+                finish(results, n, 0, g.F, p * g.Q, rows * g.Q, count)
 
     parallel_for(run, -(-N // group) * bands, N * g.multiply_adds / MULTIPLY_ADDS_PER_NS)
 

@@ -267,25 +267,26 @@ def multiply_panels(dtype, lanes, height):
 def finish_rows(dtype, lanes):
     """Scale, shift, sum and ReLU for the filters [first, last): out = max(0, out*scale + shift + more), where `add` and `cut` say so.
 
-    The cells of filter f are out[start + (f - first)*step] and the `length` - 1 behind; those of `more` are in the same places.
+    The cells of filter f of image n are out[start + n*pitch + (f - first)*step] and the `length` - 1 behind; those of `more` are in the same places.
     """
 
-    def run(out, start, step, first, last, scale, shift, more, add, cut, length):
-        for f in range(first, last):
-            at = start + (f - first) * step
-            a, b = scale[f], shift[f]
-            if add and cut:
-                finish_row(lanes, 1, 1, out, at, a, b, more, length)
-            elif add:
-                finish_row(lanes, 1, 0, out, at, a, b, more, length)
-            elif cut:
-                finish_row(lanes, 0, 1, out, at, a, b, more, length)
-            else:
-                finish_row(lanes, 0, 0, out, at, a, b, more, length)
+    def run(out, start, images, pitch, step, first, last, scale, shift, more, add, cut, length):
+        for n in range(images):
+            for f in range(first, last):
+                at = start + n * pitch + (f - first) * step
+                a, b = scale[f], shift[f]
+                if add and cut:
+                    finish_row(lanes, 1, 1, out, at, a, b, more, length)
+                elif add:
+                    finish_row(lanes, 1, 0, out, at, a, b, more, length)
+                elif cut:
+                    finish_row(lanes, 0, 1, out, at, a, b, more, length)
+                else:
+                    finish_row(lanes, 0, 0, out, at, a, b, more, length)
 
     given = readonly(dtype)
     return types.void(
-        vector(dtype), *[_int] * 4, given, given, given, types.boolean, types.boolean, _int
+        vector(dtype), *[_int] * 6, given, given, given, types.boolean, types.boolean, _int
     ), run  # fmt: skip
 
 
