@@ -124,6 +124,10 @@ def _convolve(
     shared = strips <= (FEW_BLOCKS - 1) * per_block and product_ns >= SHARED_WORK_NS
     if shared:
         per_block = max(1, min(strips, SHARED_BLOCK_BYTES // (bytes_of_tile * tile_columns)))
+    elif per_block < strips <= (FEW_BLOCKS - 1) * per_block:
+        # Equal blocks, and not three of them, so that two threads end at the same time.
+        blocks_wanted = -(-strips // per_block)
+        per_block = -(-strips // (4 if blocks_wanted == 3 else blocks_wanted))
     panels = -(-per_block * tile_columns // width)
     u_point = _odd_lines(C * width, dtype)
     u_panel = points * u_point
