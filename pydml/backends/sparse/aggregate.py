@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from pydml.backends.cpu.threads import parallel_for
 from pydml.backends.sparse.form import all_finite, finish, row_numbers
 from pydml.builtins.registry import kernel
 from pydml.builtins.shapes import square
 from pydml.diagnostics import fail
 from pydml.values import Sparse, arithmetic, to_dense, type_of
 from pydml.values.storage import SPARSITY_TURN_POINT, check_dense_size, memory_limit, size_text
+
+_TILE_CELLS = 1 << 16
+_NS_PER_CELL = 8.0
 
 
 def _cells(X: Sparse) -> int:
@@ -95,8 +100,21 @@ def _reduce_rows(ufunc: np.ufunc, csr: Any) -> np.ndarray:
     return result
 
 
-def _of_lines(kind: str, function: Callable[[Any], np.ndarray]) -> None:
-    """Register row<kind> and col<kind>.  function: of compressed rows, one result for each."""
+def _column_extremes(ufunc: np.ufunc, X: Sparse) -> np.ndarray:
+    csr = X.csr
+    m, n = csr.shape
+    columns = csr.indices.astype(np.intp)
+    result = np.full(n, -np.inf if ufunc is np.maximum else np.inf, csr.dtype)
+    ufunc.at(result, columns, csr.data)
+    some = np.bincount(columns, minlength=n) < m
+    result[some] = ufunc(result[some], 0)
+    return result
+
+
+def _of_lines(
+    kind: str, function: Callable[[Any], np.ndarray], of_columns: Callable[[Sparse], np.ndarray] | None = None
+) -> None:
+    """Register row<kind> and col<kind>.  function: of compressed rows, one result for each.  of_columns: a faster way to columns."""
 
     @kernel(f"row{kind}", "sparse")
     def rows(X: Sparse) -> np.ndarray:
@@ -108,6 +126,8 @@ def _of_lines(kind: str, function: Callable[[Any], np.ndarray]) -> None:
     def cols(X: Sparse) -> np.ndarray:
         if _cells(X) == 0:
             return np.zeros((1, X.shape[1]), X.dtype)
+        if of_columns is not None:
+            return of_columns(X).reshape(1, -1).astype(X.dtype, copy=False)
         # A sum can read compressed columns; the others need them sorted into rows.
         lines = X.csr.T if kind in ("Sums", "Means") else X.csr.T.tocsr()
         return function(lines).reshape(1, -1).astype(X.dtype, copy=False)
@@ -117,39 +137,63 @@ _of_lines("Sums", _row_sums)
 _of_lines("Means", _row_means)
 _of_lines("Vars", _row_variances)
 _of_lines("Sds", lambda csr: np.sqrt(_row_variances(csr)))
-_of_lines("Mins", lambda csr: _reduce_rows(np.minimum, csr))
-_of_lines("Maxs", lambda csr: _reduce_rows(np.maximum, csr))
+for _kind, _ufunc in (("Mins", np.minimum), ("Maxs", np.maximum)):
+    _of_lines(_kind, functools.partial(_reduce_rows, _ufunc), functools.partial(_column_extremes, _ufunc))
 _of_lines("Prods", lambda csr: _reduce_rows(np.multiply, csr.astype(np.float64)))
 
 
-def _last_index_of_largest(X: Sparse, data: np.ndarray) -> Any:
-    """`data`: the stored values, or their negatives for the smallest."""
+def _last_index_of_largest(X: Sparse, sign: int) -> Any:
+    """sign: -1 for the smallest."""
     csr, (m, n) = X.csr, X.shape
-    if m * n == 0 or np.isnan(data).any():
+    if m * n == 0 or np.isnan(csr.data).any():
         return NotImplemented
-    stored, rows = np.diff(csr.indptr), row_numbers(X)
-    largest = np.full(m, -np.inf)
-    filled = stored > 0
-    if filled.any():
-        largest[filled] = np.maximum.reduceat(data, csr.indptr[:-1][filled])
-    index = np.zeros(m, dtype=np.int64)
-    best = data == largest[rows]
-    np.maximum.at(index, rows[best], csr.indices[best] + 1)
-    # The last cell that is not stored: the stored ones at the end of a row form a run without gaps.
-    run = np.bincount(rows[csr.indices - np.arange(csr.indices.size) == n - csr.indptr[1:][rows]], minlength=m)
-    zero_wins = (stored < n) & (largest < 0)
-    index[zero_wins] = n - run[zero_wins]
-    return index.reshape(-1, 1).astype(X.dtype)
+    bounds = [*range(0, m, max(1, _TILE_CELLS * m // max(csr.nnz, 1))), m]
+    index = np.zeros((m, 1), X.dtype)
+
+    def run(start: int, stop: int) -> None:
+        for tile in range(start, stop):
+            a, b = bounds[tile], bounds[tile + 1]
+            index[a:b, 0] = _last_indexes(csr, a, b, sign)
+
+    parallel_for(run, len(bounds) - 1, csr.nnz * _NS_PER_CELL)
+    return index
+
+
+def _last_indexes(csr: Any, a: int, b: int, sign: int) -> np.ndarray:
+    """Of the rows a..b of compressed rows."""
+    n = csr.shape[1]
+    indptr = csr.indptr[a : b + 1]
+    first = indptr[0]
+    indices, data = csr.indices[first : indptr[-1]], csr.data[first : indptr[-1]]
+    if sign < 0:
+        data = -data
+    stored = np.diff(indptr)
+    filled = np.flatnonzero(stored)
+    largest = np.full(b - a, -np.inf)
+    if filled.size:
+        largest[filled] = np.maximum.reduceat(data, indptr[:-1][filled] - first)
+    index = np.zeros(b - a, np.int64)
+    best = np.flatnonzero(data == np.repeat(largest, stored))
+    # of several in a row the last one stays
+    index[np.repeat(np.arange(b - a), stored)[best]] = indices[best] + 1
+    zero_wins = np.flatnonzero((stored < n) & (largest < 0))
+    if zero_wins.size:
+        # The last cell that is not stored: the stored ones at the end of a row form a run without gaps.
+        rows = np.repeat(np.arange(b - a), stored)
+        ends = indptr[1:] - first
+        run = np.bincount(rows[indices - np.arange(indices.size) == n - ends[rows]], minlength=b - a)
+        index[zero_wins] = n - run[zero_wins]
+    return index
 
 
 @kernel("rowIndexMax", "sparse")
 def row_index_max_sparse(X):
-    return _last_index_of_largest(X, X.csr.data)
+    return _last_index_of_largest(X, 1)
 
 
 @kernel("rowIndexMin", "sparse")
 def row_index_min_sparse(X):
-    return _last_index_of_largest(X, -X.csr.data)
+    return _last_index_of_largest(X, -1)
 
 
 # ---- distinct values of lines; lines are compressed rows
@@ -307,13 +351,39 @@ def _without_gap(place: np.ndarray) -> int:
     return int(gaps[0]) if gaps.size else place.size
 
 
-def _running(name: str, axis: int, function: Callable[..., Any]) -> None:
+def _first_rows(X: Sparse) -> np.ndarray:
+    """The row of the first stored cell of each column; the number of rows where there is none."""
+    csr = X.csr
+    first = np.full(csr.shape[1], csr.shape[0])
+    first[csr.indices[::-1]] = row_numbers(X)[::-1]  # of several the last one stays
+    return first
+
+
+def _running_rows(ufunc: np.ufunc, X: Sparse) -> Any:
+    """The dense result, in the memory of a dense copy: row on row, each with the one before."""
+    if X.dtype != np.float64:
+        return NotImplemented  # sums of single precision are made in double precision
+    out = X.to_dense()
+    rows = iter(out)
+    before = next(rows)
+    with np.errstate(all="ignore"):
+        for now in rows:
+            ufunc(before, now, out=now)
+            before = now
+    return out
+
+
+def _running(name: str, axis: int, accumulate: np.ufunc, function: Callable[..., Any]) -> None:
     """Register the kernel.  function: of the places and values of a line, the places from which a running value holds, and the values."""
 
     @kernel(name, "sparse")
     def run(X: Sparse) -> Any:
         from scipy.sparse import csr_matrix
 
+        if axis == 0 and X.shape[0] * X.shape[1] and _first_rows(X).sum() <= (1 - SPARSITY_TURN_POINT) * _cells(X):
+            result = _running_rows(accumulate, X)
+            if result is not NotImplemented:
+                return result
         lines = X.csr if axis == 1 else X.csr.T.tocsr()
         count, length = lines.shape
         filled = np.flatnonzero(np.diff(lines.indptr))
@@ -355,8 +425,8 @@ def _running(name: str, axis: int, function: Callable[..., Any]) -> None:
         return finish(result if axis == 1 else result.T)
 
 
-_running("cumsum", 0, _sum_so_far)
-_running("rowcumsum", 1, _sum_so_far)
-_running("cumprod", 0, _product_so_far)
-_running("cummax", 0, _extremum_so_far(np.maximum.accumulate))
-_running("cummin", 0, _extremum_so_far(np.minimum.accumulate))
+_running("cumsum", 0, np.add, _sum_so_far)
+_running("rowcumsum", 1, np.add, _sum_so_far)
+_running("cumprod", 0, np.multiply, _product_so_far)
+_running("cummax", 0, np.maximum, _extremum_so_far(np.maximum.accumulate))
+_running("cummin", 0, np.minimum, _extremum_so_far(np.minimum.accumulate))

@@ -46,10 +46,12 @@ def finish(csr: Any) -> Any:
     from scipy.sparse import csr_matrix
 
     csr = csr_matrix(csr)
-    csr.sum_duplicates()
-    csr.eliminate_zeros()
     rows, cols = csr.shape
-    if csr.nnz >= SPARSITY_TURN_POINT * rows * cols or cols == 1:
+    most = SPARSITY_TURN_POINT * rows * cols
+    if not (csr.nnz >= most and np.count_nonzero(csr.data) >= most):  # else it need not be sorted
+        csr.sum_duplicates()
+        csr.eliminate_zeros()
+    if csr.nnz >= most or cols == 1:
         check_dense_size(rows, cols, csr.dtype.itemsize)
         return csr.toarray()
     return Sparse(csr)

@@ -19,6 +19,8 @@ _PARTIAL_SUMS = 8
 _THREADED_WORK = 1 << 21  # products below which one call is as fast
 _COMPILED_WORK = 1 << 23  # products that are worth loading Numba
 _NS_PER_PRODUCT = 1.0
+_DENSE_PRODUCTS = 16  # with cells of a dense matrix that take as long as one with stored cells
+_NS_PER_SPARSE_PRODUCT = 30.0
 _GATHERED = 1 << 16  # cells of a factor that are gathered at once
 _NS_PER_GATHER = 2.0
 _SELECTED_CELLS = 1 << 16  # of a tile from which columns are selected
@@ -260,9 +262,40 @@ def product_sparse_sparse(left, right):
     # Expected share of non-zeros, if they are spread evenly.  A dense result is built faster from a dense operand.
     products = float(np.diff(b.indptr)[a.indices].sum(dtype=np.float64))
     share = 1 - np.exp(-products / max(m * n, 1))
-    if share > SPARSITY_TURN_POINT and b.shape[0] * n * 8 <= _DENSE_OPERAND_BYTES:
+    few = a.nnz * float(n) < _DENSE_PRODUCTS * products
+    if share > SPARSITY_TURN_POINT and few and b.shape[0] * n * 8 <= _DENSE_OPERAND_BYTES:
         return np.asarray(a @ b.toarray())
-    return finish(a @ b)
+    if share > SPARSITY_TURN_POINT:
+        return finish(a @ b)
+    return finish(_sorted_product(a, right.compressed.tocsc(), products))
+
+
+def _sorted_product(a: Any, b: Any, products: float) -> Any:
+    """a @ b of compressed rows and compressed columns, in tiles of rows.
+
+    SciPy leaves the indices of a line in any order; to turn compressed columns into rows sorts them, sooner than sorting does.
+    """
+    from scipy.sparse import csr_matrix
+
+    if not a.shape[0]:
+        return csr_matrix((0, b.shape[1]), dtype=a.dtype)
+    most = max(1, min(_PARTIAL_SUMS, int(products / max(_TILE_CELLS, b.nnz)), a.shape[0]))
+    inner = np.searchsorted(a.indptr, np.linspace(0, a.indptr[-1], most + 1))[1:-1]
+    bounds = np.unique([0, *inner.tolist(), a.shape[0]])
+    parts: list[Any] = [None] * (len(bounds) - 1)
+
+    def run(start: int, stop: int) -> None:
+        for tile in range(start, stop):
+            parts[tile] = (a[int(bounds[tile]) : int(bounds[tile + 1])].tocsc() @ b).tocsr()
+
+    parallel_for(run, len(parts), products * _NS_PER_SPARSE_PRODUCT)
+    if len(parts) == 1:
+        return parts[0]
+    starts = np.cumsum([0, *(part.nnz for part in parts)])
+    indptr = [parts[0].indptr[:1].astype(np.int64)]
+    indptr += [part.indptr[1:] + start for part, start in zip(parts, starts, strict=False)]
+    data, indices = (np.concatenate([getattr(part, name) for part in parts]) for name in ("data", "indices"))
+    return csr_matrix((data, indices, np.concatenate(indptr)), shape=(a.shape[0], b.shape[1]))
 
 
 # by names of indexes in the order of their first use: what the equation means for matrices
