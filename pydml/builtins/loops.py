@@ -33,3 +33,9 @@ class LoopProgram:
 def loop_program(program: LoopProgram, cells: Any, ints: Any) -> bool:
     """Run the instructions on the two arrays, of doubles and of ints, in place; whether that was possible."""
     return False
+
+
+@builtin("loop machine pays(work: any) -> any", storages="any", self_checking=True)
+def loop_machine_pays(work: float) -> bool:
+    """Whether there is a machine that is worth its compilation for a run with so many nanoseconds of work in Python, if that is still to come."""
+    return False

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from pydml.builtins.fused import Template
-from pydml.builtins.loops import loop_program
+from pydml.builtins.loops import loop_machine_pays, loop_program
 from pydml.execution.context import Context
 from pydml.execution.loop_program import HANDLERS, Kind, Translation, Unsupported, kind_of, translate
 from pydml.ir.liveness import Liveness
@@ -24,7 +24,7 @@ from pydml.ir.program import Const, For, If, Op, Var, While, assigned_in, operan
 from pydml.types import BOOLEAN, FRAME, LIST, MATRIX, STRING, Type
 
 # Nanoseconds of work in Python loops after which loading Numba and the machine pays; and where Numba is there already.
-WORTH_LOADING = 400_000_000
+WORTH_LOADING = 600_000_000
 WITH_NUMBA = 30_000_000
 # Work below which a loop does not ask: the call and the look at the values take some microseconds.
 LEAST = 100_000
@@ -137,6 +137,8 @@ class Site:
         work = self.work(iterations, values)
         context.loop_work += work
         if context.loop_work < (WITH_NUMBA if "numba" in sys.modules else WORTH_LOADING) or not iterations:
+            return None
+        if not loop_machine_pays.run(context.loop_work):
             return None
         if self in context.loops_given_up or context.dtype is not np.float64 or sys.gettrace() is not None:
             return None  # who follows the lines of the script wants to see them

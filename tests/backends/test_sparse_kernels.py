@@ -60,7 +60,16 @@ def test_wild_cells_of_lines(name, wild):
 @pytest.mark.parametrize("shares", [(0.02, 0.02), (0.1, 0.02), (0.3, 0.3), (0.0, 0.5), (1.0, 0.01)])
 def test_products_of_sparse_matrices(shares, tile, monkeypatch):
     monkeypatch.setattr(product, "_TILE_CELLS", tile)
-    for m, k, n in ((60, 50, 70), (1, 40, 30), (40, 1, 30), (30, 40, 1), (3, 500, 200), (0, 4, 5), (5, 4, 0), (5, 0, 4)):
+    for m, k, n in (
+        (60, 50, 70),
+        (1, 40, 30),
+        (40, 1, 30),
+        (30, 40, 1),
+        (3, 500, 200),
+        (0, 4, 5),
+        (5, 4, 0),
+        (5, 0, 4),
+    ):
         agree("%*%", matrix(m, k, shares[0], 1), matrix(k, n, shares[1], 2), exact=False)
 
 

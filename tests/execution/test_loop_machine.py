@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import os
 import random
 import struct
 import subprocess
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pydml.backends.cpu import loops as backend
 from pydml.diagnostics import DMLError, SourceFile
 from pydml.execution import loops
 from pydml.execution.context import Context
@@ -82,6 +84,7 @@ def each(monkeypatch: pytest.MonkeyPatch, text: str, outputs: list[str], cases: 
     with monkeypatch.context() as patch:
         for name in ("WORTH_LOADING", "WITH_NUMBA", "LEAST"):
             patch.setattr(loops, name, 0)
+        patch.setattr(backend, "WORTH_COMPILING", 0)
         forced = run(text, cases, outputs)
     for a, b in zip(plain, forced, strict=True):
         assert a.ran == a.gave_up == 0
@@ -408,7 +411,8 @@ def test_an_interrupt_is_noticed():
         """
         import os, signal, sys, threading, time
         from pydml.execution import loops
-        from pydml.backends.cpu import jit
+        from pydml.backends.cpu import jit, loops as backend
+        backend.WORTH_COMPILING = 0
         from pydml.cli import main
         loops.WORTH_LOADING = loops.WITH_NUMBA = 0
         jit.kernels("loop_machine").machine()
@@ -429,6 +433,30 @@ def test_short_runs_do_not_load_numba():
     assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0
 
 
+def test_the_machine_is_compiled_for_long_loops_only(tmp_path):
+    """It takes seconds once; a loop of some tenths of a second must not wait for it."""
+    code = textwrap.dedent(
+        """
+        import os
+        from pydml.backends.cpu import jit, loops
+        print(jit.is_kept("loop_machine", "machine"), loops.pays(1e9), loops.pays(2e9))
+        folder = os.path.join(jit.cache_folder(), "compiled_x")
+        os.makedirs(folder)
+        open(os.path.join(folder, "loop_machine.machine-1.py311.nbi"), "w").close()
+        jit.is_kept.cache_clear()  # as in the next process
+        print(jit.is_kept("loop_machine", "machine"), loops.pays(1e9))
+        """
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        env={**os.environ, "PYDML_CACHE_DIR": str(tmp_path)},
+    )
+    assert done.stdout.split() == ["False", "False", "True", "True", "True"], done.stderr
+
+
 def test_every_handler_is_tried():
     """By a test of this file: the table of operations and its tests stay together."""
     with open(__file__) as file:
@@ -442,6 +470,7 @@ def test_statistics_name_the_machine(monkeypatch):
 
     for name in ("WORTH_LOADING", "WITH_NUMBA"):
         monkeypatch.setattr(loops, name, 0)
+    monkeypatch.setattr(backend, "WORTH_COMPILING", 0)
     text = "s = 0.0\nfor (i in 1:100000) { s = s + i }"
     statistics = Statistics()
     compile_program(SourceFile("<test>", text), outputs=["s"]).run(Context(statistics=statistics))

@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import functools
 import gc
+import glob
 import importlib
 import os
 import threading
@@ -155,6 +156,13 @@ def code_address(kernel: Any) -> int:
 def kernels(name: str) -> Any:
     """The module `compiled.NAME`, which imports Numba.  An import statement in a function is looked up anew with each call."""
     return importlib.import_module(f"pydml.backends.cpu.compiled.{name}")
+
+
+@functools.cache
+def is_kept(module: str, factory: str) -> bool:
+    """Whether code of a factory of `compiled` was on disk when this was first asked."""
+    folder = cache_folder()
+    return folder is not None and any(glob.iglob(os.path.join(glob.escape(folder), "*", f"{module}.{factory}*.nbi")))
 
 
 @functools.cache

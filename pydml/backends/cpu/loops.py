@@ -13,10 +13,22 @@ from pydml.backends.cpu.compiled import loop_operations as operations
 from pydml.builtins.loops import LoopProgram
 from pydml.builtins.registry import kernel
 
+# Nanoseconds of work in Python that justify the compilation of the machine, which takes some seconds once per computer.
+WORTH_COMPILING = 2e9
 # Nanoseconds of work, about, after which the machine returns so that an interrupt is noticed.
 SLICE = 50_000_000
 _JUMPS = {"jump": 0, "jump_unless": 0, "for_next": 2, "for_start": 4}  # which operand is a target
 _PRODUCTS = ("product", "product_column", "product_row", "dot")
+
+
+@kernel("loop machine pays", "*")
+def pays(work: float) -> bool:
+    return work >= WORTH_COMPILING or _machine.cache_info().currsize > 0 or jit.is_kept("loop_machine", "machine")
+
+
+@functools.cache
+def _machine() -> Any:
+    return jit.kernels("loop_machine").machine()
 
 
 @kernel("loop program", "*")
@@ -31,7 +43,7 @@ def run_loop(program: LoopProgram, cells: np.ndarray, ints: np.ndarray) -> bool:
         if functions is None:
             return False
         state[[operations.GEMM, operations.GEMV, operations.DOT]] = functions
-    run = jit.kernels("loop_machine").machine()
+    run = _machine()
     status = operations.AGAIN
     while status == operations.AGAIN:
         state[operations.FUEL] = SLICE
