@@ -122,6 +122,7 @@ def cases(q: bool) -> dict[str, Case]:
         "upper.tri with values": Case("Z = upper.tri(target=X, diag=TRUE, values=TRUE)", dense(2 * k, 2 * k)),
         "replace of a value that is not there": Case("Z = replace(target=X, pattern=0, replacement=5)", X),
         "seq of many values": Case(f"Z = seq(1, {m * n})", "X = matrix(0, 1, 1)\n"),
+        "colProds of a narrow X": Case("Z = colProds(X)", dense(10 * tall, 5)),
         "cumsumprod": Case("Z = cumsumprod(X)", dense(10 * tall, 2)),
         "cumsum(X)": Case("Z = cumsum(X)", X),
         "cumsum of a vector": Case("Z = cumsum(X)", L),

@@ -60,13 +60,14 @@ def test_triangles(rng, size, name):
 
 
 @pytest.mark.parametrize("size", SIZES)
-def test_products_of_rows(rng, size):
+@pytest.mark.parametrize("name", ["rowProds", "colProds"])
+def test_products_of_lines(rng, size, name):
     X = rng.normal(size=size)
     X[0, 0], X[-1, -1] = np.nan, np.inf
     for target in (X, X.T, X.astype(np.float32)):
-        found = on_threads("rowProds", target)
+        found = on_threads(name, target)
         assert found.dtype == target.dtype
-        np.testing.assert_allclose(found, registry.get("rowProds").meaning(target), rtol=1e-6)
+        np.testing.assert_allclose(found, registry.get(name).meaning(target), rtol=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -267,6 +267,22 @@ def row_products(X):
         return _by_rows(X, _row_products).reshape(-1, 1).astype(X.dtype, copy=False)
 
 
+@kernel("colProds", "dense")
+def column_products(X):
+    """Of a narrow matrix, column after column of a block of rows; parts of a column would overflow where the whole one does not."""
+    n, m = X.shape
+    if not _narrow(X) or not _rows_first(X):
+        return NotImplemented
+    result = np.ones((1, m))
+    step = TILE_CELLS // m
+    with np.errstate(all="ignore"):
+        for top in range(0, n, step):
+            block = X[top : top + step]
+            for j in range(m):
+                result[0, j] = np.multiply.reduce(block[:, j], dtype=np.float64, initial=result[0, j])
+        return result.astype(X.dtype, copy=False)
+
+
 @kernel("prod", "dense")
 def prod_runs(X):
     """The product so far, cell after cell; once it is 0, what is left is read for infinities and NaN only, which is faster."""
