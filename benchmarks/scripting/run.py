@@ -129,7 +129,7 @@ def main(arguments: list[str] | None = None) -> None:
         if not processes.chosen(name, options):
             continue
         size = max(program.size // 100, 10) if options.quick else program.size
-        repeats = 2 if options.quick else 6
+        repeats = 2 if options.quick else 12
         with tempfile.TemporaryDirectory() as own:
             folder = Path(own)
             by_hand = processes.Times()
