@@ -265,7 +265,9 @@ def product_sparse_sparse(left, right):
     few = a.nnz * float(n) < _DENSE_PRODUCTS * products
     if share > SPARSITY_TURN_POINT and few and b.shape[0] * n * 8 <= _DENSE_OPERAND_BYTES:
         return np.asarray(a @ b.toarray())
-    if share > SPARSITY_TURN_POINT:
+    if (
+        share > SPARSITY_TURN_POINT + 0.1
+    ):  # certainly dense, and so not to be sorted; cells in patterns fill less than expected
         return finish(a @ b)
     return finish(_sorted_product(a, right.compressed.tocsc(), products))
 
