@@ -54,6 +54,10 @@ def cases(q: bool) -> dict[str, Case]:
     v = dense(cols, 1, "v")
     vary_v = "v[1,1] = r"
     L = dense(100 * tall // 10, 1)
+    factors = (
+        sparse(rows // 5, cols, 0.01)
+        + f"U = rand(rows={rows // 5}, cols=10, seed=1)\nV = rand(rows={cols}, cols=10, seed=2)\n"
+    )
     return {
         "elementwise chain: X / (1 + exp(-(2X + 3)))": Case("Z = 1 / (1 + exp(-(X * 2 + 3))) * X", X),
         "elementwise, two matrices: (X + Y) * X - Y": Case("Z = (X + Y) * X - Y", X + dense(m, n, "Y")),
@@ -124,6 +128,17 @@ def cases(q: bool) -> dict[str, Case]:
         "seq of many values": Case(f"Z = seq(1, {m * n})", "X = matrix(0, 1, 1)\n"),
         "colProds of a narrow X": Case("Z = colProds(X)", dense(10 * tall, 5)),
         "cumsumprod": Case("Z = cumsumprod(X)", dense(10 * tall, 2)),
+        "sparse S %*% t(S)": Case("Z = S %*% t(S)", sparse(few, 5 * k, 0.01), "S = S * 1.01"),
+        "sparse colMaxs(S)": Case("Z = colMaxs(S)", S, "S = S * 1.01"),
+        "sparse rowIndexMax(S)": Case("Z = rowIndexMax(S)", S, "S = S * 1.01"),
+        "sparse cumsum(S)": Case("Z = cumsum(S)", sparse(rows // 5, cols // 2, 0.01), "S = S * 1.01"),
+        "sparse sum((S != 0) * (S - U %*% t(V))^2)": Case(
+            "Z = as.matrix(sum((S != 0) * (S - U %*% t(V))^2))", factors, "U[1,1] = r"
+        ),
+        "sparse sum(S * log(U %*% t(V) + 1))": Case(
+            "Z = as.matrix(sum(S * log(U %*% t(V) + 1)))", factors, "U[1,1] = r"
+        ),
+        "sparse (S / (U %*% t(V) + 0.1)) %*% V": Case("Z = (S / (U %*% t(V) + 0.1)) %*% V", factors, "U[1,1] = r"),
         "cumsum(X)": Case("Z = cumsum(X)", X),
         "cumsum of a vector": Case("Z = cumsum(X)", L),
         "order by a column": Case("Z = order(target=X, by=1)", dense(tall, 10)),
