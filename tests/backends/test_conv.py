@@ -360,3 +360,16 @@ def test_agrees_with_torch():
         assert_close(out, y.detach().numpy().reshape(out.shape), np.float64)
         assert_close(dX, x.grad.numpy().reshape(dX.shape), np.float64)
         assert_close(dW, w.grad.numpy().reshape(dW.shape), np.float64)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("sizes", SIZES, ids=lambda s: str(ConvGeometry(*s[1:])))
+def test_columns_are_laid_out_alike_with_and_without_numba(sizes, dtype):
+    import numba  # noqa: F401  as another kernel may have done
+
+    g, X, _, _, _ = case(sizes, dtype)
+    image = X[0].reshape(g.C, g.H, g.W)
+    laid_out = np.full((2, g.filter_cols * g.P * g.Q), np.nan, dtype)
+    columns._lay_out(image, g, laid_out[0])
+    columns._lay_out_views(image, g, laid_out[1].reshape(g.C, g.Hf, g.Wf, g.P, g.Q))
+    np.testing.assert_array_equal(*laid_out)

@@ -11,11 +11,13 @@ at a time.
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import numpy as np
 
 from pydml.backends.cpu.finishing import Finishing
+from pydml.backends.cpu.jit import kernels, vector_shape
 from pydml.backends.cpu.memory import buffer
 from pydml.backends.cpu.threads import parallel_for
 from pydml.builtins.conv import ConvGeometry
@@ -35,13 +37,29 @@ def _tiles(length: int, work: float) -> tuple[int, int]:
     return -(-length // step), step
 
 
-def _lay_out(image: np.ndarray, g: ConvGeometry, columns: np.ndarray, first: int, last: int) -> None:
-    """columns[c, i, j, p, q] = image[c, p*sh + i - ph, q*sw + j - pw], 0 outside, for the channels from first to last - 1."""
+def _lay_out(image: np.ndarray, g: ConvGeometry, columns: np.ndarray) -> None:
+    """columns[c, i, j, p, q] = image[c, p*sh + i - ph, q*sw + j - pw], 0 outside.
+
+    Both ways copy the same cells; loading Numba for it would take longer, but mostly other kernels have done so.
+    """
+    if "numba" not in sys.modules:
+        _lay_out_views(image, g, columns.reshape(g.C, g.Hf, g.Wf, g.P, g.Q))
+        return
+    run = kernels("convolution").lay_out_columns(image.dtype.type, vector_shape(image.dtype.type)[0])
+    cells = image.reshape(-1)
+
+    def some(first: int, last: int) -> None:
+        run(cells, 0, first, last, g.H, g.W, g.Hf, g.Wf, g.sh, g.sw, g.ph, g.pw, g.P, g.Q, columns)
+
+    parallel_for(some, g.C, columns.size * COPY_NS)
+
+
+def _lay_out_views(image: np.ndarray, g: ConvGeometry, columns: np.ndarray) -> None:
     for i in range(g.Hf):
         p0, p1 = _inside(i - g.ph, g.sh, g.H, g.P)
         for j in range(g.Wf):
             q0, q1 = _inside(j - g.pw, g.sw, g.W, g.Q)
-            taps = columns[first:last, i, j]
+            taps = columns[:, i, j]
             taps[:, :p0] = 0
             taps[:, p1:] = 0
             taps[:, p0:p1, :q0] = 0
@@ -49,7 +67,7 @@ def _lay_out(image: np.ndarray, g: ConvGeometry, columns: np.ndarray, first: int
             if p0 < p1 and q0 < q1:
                 y, x = p0 * g.sh + i - g.ph, q0 * g.sw + j - g.pw
                 rows, cells = slice(y, y + (p1 - p0 - 1) * g.sh + 1, g.sh), slice(x, x + (q1 - q0 - 1) * g.sw + 1, g.sw)
-                taps[:, p0:p1, q0:q1] = image[first:last, rows, cells]
+                taps[:, p0:p1, q0:q1] = image[:, rows, cells]
 
 
 def _inside(shift: int, stride: int, size: int, places: int) -> tuple[int, int]:
@@ -81,12 +99,7 @@ def forward(
         else:
             size = g.filter_cols * pixels
             columns = buffer("columns", size, dtype)[:size]
-            places = columns.reshape(g.C, g.Hf, g.Wf, g.P, g.Q)
-
-            def lay_out(first: int, last: int, image: np.ndarray = image, places: np.ndarray = places) -> None:
-                _lay_out(image, g, places, first, last)
-
-            parallel_for(lay_out, g.C, size * COPY_NS)
+            _lay_out(image, g, columns)
             columns = columns.reshape(g.filter_cols, pixels)
         results = out[n].reshape(g.F, pixels)
 

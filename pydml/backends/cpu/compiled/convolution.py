@@ -73,6 +73,37 @@ def split_images(dtype, lanes):
 
 
 @vectorized
+def lay_out_columns(dtype, lanes):
+    """Columns of an image for the channels [first, last): S[(((c*Hf + i)*Wf + j)*P + p)*Q + q] = cell p*sh + i - ph, q*sw + j - pw of channel c.
+
+    0 outside of the image, which begins at X[x0].
+    """
+
+    def run(X, x0, first, last, H, W, Hf, Wf, sh, sw, ph, pw, P, Q, S):
+        for c in range(first, last):
+            for i in range(Hf):
+                for j in range(Wf):
+                    shift = j - pw
+                    q0 = min(max((sw - 1 - shift) // sw, 0), Q)
+                    length = max(min((W - 1 - shift) // sw + 1, Q) - q0, 0)
+                    for p in range(P):
+                        h = p * sh + i - ph
+                        to = (((c * Hf + i) * Wf + j) * P + p) * Q
+                        if h < 0 or h >= H:
+                            for q in range(Q):
+                                S[to + q] = 0
+                            continue
+                        for q in range(q0):
+                            S[to + q] = 0
+                        copy_strided(lanes, X, x0 + (c * H + h) * W + shift + q0 * sw, sw, S, to + q0, length)
+                        for q in range(q0 + length, Q):
+                            S[to + q] = 0
+
+    i = _int
+    return types.void(readonly(dtype), *[i] * 13, vector(dtype)), run
+
+
+@vectorized
 def pack_filters(dtype, lanes, height):
     """Filters as panels of `height` rows for the product, in blocks of `block` taps; the panels [first, last).
 
