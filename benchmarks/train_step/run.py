@@ -70,7 +70,7 @@ def against_systemds(case, options):
 
 
 def main(arguments=None):
-    parser = measure.arguments(__doc__, peers=",".join(measure.PEERS), rounds=5, seconds=60)
+    parser = measure.arguments(__doc__, peers=",".join(measure.PEERS), rounds=5, seconds=40)
     parser.add_argument("--systemds", help="folder of SystemDS.jar and lib/, to compare with it, too")
     parser.add_argument("--quick", action="store_true", help="small cases, a few seconds in all")
     options = parser.parse_args(arguments)
