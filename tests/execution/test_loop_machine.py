@@ -416,6 +416,7 @@ def test_an_interrupt_is_noticed():
         from pydml.cli import main
         loops.WORTH_LOADING = loops.WITH_NUMBA = 0
         jit.kernels("loop_machine").machine()
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have started the tests without
         threading.Timer(1.0, os.kill, (os.getpid(), signal.SIGINT)).start()
         sys.exit(main(["-e", "s = 0.0; for (i in 1:100000000000) { s = s + i }; print(s)"]))
         """

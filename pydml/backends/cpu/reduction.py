@@ -329,7 +329,8 @@ def recurrence(X):
     band = np.empty((n, 2))  # the diagonal, which is 1 and not read, and the one below it
     np.negative(X[1:, 1], out=band[:-1, 1])
     y = dtbsv(1, band.T, X[:, 0].astype(np.float64), lower=1, diag=1, overwrite_x=1)
-    return y.astype(X.dtype, copy=False).reshape(n, 1)
+    with np.errstate(over="ignore"):  # a recurrence may grow without end
+        return y.astype(X.dtype, copy=False).reshape(n, 1)
 
 
 # ---- groups of rows
