@@ -66,10 +66,17 @@ def chosen(name: str, options: argparse.Namespace) -> bool:
     return any(part.strip() in name for part in options.only.split(","))
 
 
+def our_environment() -> dict[str, str]:
+    """Of processes of pydml, whose modules are compiled once, as those of an installed package are."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    return environment
+
+
 def run_pydml(script: Path, folder: Path, times: Times, *parameters: str, options: tuple[str, ...] = ()) -> None:
     """options: of the command line."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", "pydml", *options, str(script)]
+    environment = our_environment()
     run([*command, *_nvargs(parameters)], folder, times, environment)
 
 

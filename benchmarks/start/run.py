@@ -65,7 +65,7 @@ def main(arguments: list[str] | None = None) -> None:
                 continue
             parameters = ["-nvargs", "go=0"] if script == "alexnet.dml" else []
             ours, theirs = [], []
-            environment = {**os.environ, "PYTHONPATH": str(processes.ROOT), "XDG_CACHE_HOME": f"{own}/cache"}
+            environment = {**processes.our_environment(), "XDG_CACHE_HOME": f"{own}/cache"}
             command = [sys.executable, "-m", "pydml", str(folder / script), *parameters]
             for i in range(rounds + 1):
                 if cold:
